@@ -1,0 +1,57 @@
+/* bytes.h - slices (borrowed bytes) and bytes (an owned, growing buffer). */
+#ifndef SPILLWAY_BASE_BYTES_H
+#define SPILLWAY_BASE_BYTES_H
+
+#include <string.h>
+#include "base/common.h"
+
+/* Borrowed bytes; not terminated. Valid as long as whoever lent them says. */
+struct slice {
+    const char *data;
+    size_t len;
+};
+
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+ALWAYS_INLINE struct slice slice_of(const void *data, size_t len)
+{
+    return (struct slice){(const char *)data, len};
+}
+
+ALWAYS_INLINE struct slice slice_str(const char *s)
+{
+    return (struct slice){s, strlen(s)};
+}
+
+ALWAYS_INLINE bool slice_eq(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* Equal to a literal or C string, ASCII letters compared without case. */
+bool slice_is(struct slice s, const char *word);
+/* memcmp order, then length, as Redis compares strings. */
+int slice_compare(struct slice a, struct slice b);
+/* A NUL-terminated copy on the heap; mem_free it. */
+char *slice_to_str(struct slice s);
+
+/* An owned buffer that grows by half. data is NULL while cap is 0. Not NUL-terminated unless asked. */
+struct bytes {
+    char *data;
+    size_t len, cap;
+};
+
+void bytes_free(struct bytes *b);                            /* leaves an empty, usable buffer */
+void bytes_reserve(struct bytes *b, size_t more);            /* room for `more` bytes behind len */
+void bytes_append(struct bytes *b, const void *data, size_t len);
+void bytes_append_str(struct bytes *b, const char *s);
+void bytes_append_char(struct bytes *b, char c);
+void bytes_printf(struct bytes *b, const char *format, ...) PRINTF_LIKE(2, 3);
+const char *bytes_str(struct bytes *b);                      /* NUL behind len, not counted */
+
+ALWAYS_INLINE struct slice bytes_slice(const struct bytes *b)
+{
+    return (struct slice){b->data, b->len};
+}
+
+#endif

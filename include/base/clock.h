@@ -1,0 +1,15 @@
+/* clock.h - time, the only door to it. Tests may shift the wall clock. */
+#ifndef SPILLWAY_BASE_CLOCK_H
+#define SPILLWAY_BASE_CLOCK_H
+
+#include "base/common.h"
+
+int64_t clock_wall_ms(void);       /* Unix time in milliseconds */
+int64_t clock_wall_us(void);       /* Unix time in microseconds */
+uint64_t clock_mono_ns(void);      /* monotonic, for durations */
+ALWAYS_INLINE uint64_t clock_mono_us(void) { return clock_mono_ns() / 1000; }
+ALWAYS_INLINE uint64_t clock_mono_ms(void) { return clock_mono_ns() / 1000000; }
+void clock_sleep_us(uint64_t us);  /* sleeps the calling thread; never on a worker */
+void clock_shift_ms(int64_t ms);   /* tests: added to every wall reading from now on */
+
+#endif
