@@ -1,0 +1,169 @@
+/* keyspace.h - the keys of all databases: 64 shards of tables of entries. The only owner of entries.
+ *
+ * Every function that takes a hold requires that the shards it touches are in hold->mask, except where
+ * it says "holds nothing". Pointers to entries are valid until the hold is dropped or the same key is
+ * changed, whichever comes first; functions that change an entry return its new pointer. Expired keys
+ * are never seen: finding one removes it first (and tells the hooks).
+ */
+#ifndef SPILLWAY_KEYSPACE_KEYSPACE_H
+#define SPILLWAY_KEYSPACE_KEYSPACE_H
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/rand.h"
+#include "keyspace/entry.h"
+#include "keyspace/hold.h"
+
+/* A key as commands name it. The name is borrowed. */
+struct key {
+    struct slice name;
+    uint64_t hash;
+    uint32_t db;
+};
+
+enum removal { REMOVED_EXPIRED, REMOVED_EVICTED, REMOVED_EVICTED_DISK };
+
+/* Upward signals; set once before workers start. Called with the entry's shard held. */
+struct keyspace_hooks {
+    void *ctx;
+    /* The keyspace itself is removing a key. Called before the removal. */
+    void (*removing)(void *ctx, struct hold *hold, const struct key *key, enum removal why);
+    /* A pass is under way and this entry, not captured yet, is about to change or go. */
+    void (*before_change)(void *ctx, struct hold *hold, uint32_t db, struct entry *entry);
+    /* A pass is under way and a database is about to be emptied at once, or swapped with another. */
+    void (*before_flush)(void *ctx, struct hold *hold, uint32_t db);
+};
+
+struct keyspace_stats { /* one per worker: written by it alone, read by anyone with RELAXED_LOAD */
+    uint64_t hits, misses, expired, evicted, evicted_disk;
+};
+
+enum eviction_policy { /* maxmemory-policy */
+    EVICT_VOLATILE_LRU,
+    EVICT_VOLATILE_LFU,
+    EVICT_VOLATILE_TTL,
+    EVICT_VOLATILE_RANDOM,
+    EVICT_ALLKEYS_LRU,
+    EVICT_ALLKEYS_LFU,
+    EVICT_ALLKEYS_RANDOM,
+    EVICT_NONE
+};
+
+struct keyspace_options { /* written by configuration with RELAXED_STORE, read with RELAXED_LOAD */
+    uint32_t databases;   /* set once, 1 to 65535 */
+    int policy;           /* enum eviction_policy */
+    int samples;          /* maxmemory-samples: buckets looked at for one victim */
+    int lfu_log_factor, lfu_decay_minutes;
+    bool lazy_expire, lazy_evict, lazy_server_del; /* lazyfree-lazy-* */
+    bool active_expire;                            /* DEBUG SET-ACTIVE-EXPIRE */
+};
+
+struct keyspace *keyspace_new(const struct keyspace_options *options); /* copied */
+void keyspace_free(struct keyspace *ks);                               /* no other thread any more */
+struct keyspace_options *keyspace_options(struct keyspace *ks);
+void keyspace_set_hooks(struct keyspace *ks, const struct keyspace_hooks *hooks);
+uint64_t keyspace_seed(const struct keyspace *ks);
+
+ALWAYS_INLINE struct key keyspace_key(uint64_t seed, uint32_t db, struct slice name)
+{
+    return (struct key){.name = name, .hash = hash_bytes(name.data, name.len, seed), .db = db};
+}
+
+/* ---- finding ---- */
+
+enum find_how {
+    FIND_PEEK = 0,
+    FIND_COUNT = 1, /* counts a hit or a miss */
+    FIND_TOUCH = 2, /* updates the LRU or LFU clock (unless HOLD_NO_TOUCH) */
+    FIND_READ = FIND_COUNT | FIND_TOUCH,
+    FIND_WRITE = FIND_TOUCH
+};
+/* NULL: no such key (any more). */
+struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned how);
+/* Sweep over a batch, holding nothing: first the shard's and bucket's lines, later the entry's. Hints
+ * only; what they read may be stale. */
+void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, uint64_t hash);
+void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t hash);
+
+/* ---- changing. `entry` is what keyspace_find just answered for `key` (NULL = absent) ---- */
+
+/* Sets a string. The encoding's name is derived from the bytes (int, embstr, raw). */
+struct entry *keyspace_put_string(struct hold *hold, const struct key *key, struct entry *entry,
+                                  struct slice value, int64_t expire_ms);
+/* As above for bytes already in a blob, whose reference is taken over: saves a copy. */
+struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct entry *entry,
+                                struct blob *blob, int64_t expire_ms);
+/* Makes the string `len` bytes long (what is new is zeroed, encoding raw, expiry kept; entry NULL = a
+ * new key) and tells where to write it, in *place. Amortised for growing by appends. */
+struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, struct entry *entry,
+                                   size_t len, char **place);
+/* A value by pointer (not strings): the entry takes ownership; an old value is freed. */
+struct entry *keyspace_put_pointer(struct hold *hold, const struct key *key, struct entry *entry,
+                                   enum value_type type, enum value_encoding encoding, void *pointer,
+                                   int64_t expire_ms);
+/* Sets, or with EXPIRE_NONE removes, the expiry. A time in the past is the caller's to make a removal. */
+struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *entry,
+                                  int64_t expire_ms);
+void keyspace_remove(struct hold *hold, const struct key *key, struct entry *entry, bool lazy);
+/* Moves value, expiry and clock of `from` to `to`, replacing what is there. Both shards held. */
+void keyspace_rename(struct hold *hold, const struct key *from, struct entry *entry,
+                     const struct key *to);
+void keyspace_set_idle(struct hold *hold, struct entry *entry, uint64_t idle_s);
+void keyspace_set_frequency(struct hold *hold, struct entry *entry, uint8_t counter);
+uint64_t keyspace_idle_s(const struct hold *hold, const struct entry *entry);
+uint8_t keyspace_frequency(const struct hold *hold, const struct entry *entry); /* decayed */
+
+/* ---- whole databases, under HOLD_ALL ---- */
+
+size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy); /* how many keys went */
+void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b);
+
+/* ---- looking around ---- */
+
+size_t keyspace_size(const struct keyspace *ks, uint32_t db);    /* any thread, no lock */
+size_t keyspace_expires(const struct keyspace *ks, uint32_t db); /* any thread, no lock */
+int64_t keyspace_average_ttl_ms(struct hold *hold, uint32_t db); /* sampled; holds nothing */
+size_t keyspace_overhead(struct hold *hold, uint32_t db);        /* bytes of tables; holds nothing */
+void keyspace_table_stats(struct hold *hold, uint32_t db, struct bytes *out); /* DEBUG HTSTATS */
+
+typedef void (*keyspace_visit_fn)(struct hold *hold, const struct key *key, struct entry *entry,
+                                  void *ctx);
+/* SCAN: visits live entries from `cursor` on (48 bits, 0 = start), at least `count` if there are so
+ * many; returns the next cursor, 0 = done. Holds nothing before and after: takes one shard at a time;
+ * visit runs with it held and must not change keys. */
+uint64_t keyspace_scan(struct hold *hold, uint32_t db, uint64_t cursor, size_t count,
+                       keyspace_visit_fn visit, void *ctx);
+/* Every live entry of a database in the shards that are held. visit must not add or remove keys. */
+void keyspace_each(struct hold *hold, uint32_t db, keyspace_visit_fn visit, void *ctx);
+/* The name of a random live key; false if there is none. Holds nothing before and after. */
+bool keyspace_random(struct hold *hold, uint32_t db, uint64_t random, struct bytes *name);
+
+/* ---- periodic work, in slices of about 50 us; holds nothing before and after ---- */
+
+/* Removes due keys of the shards with index % lanes == hold->lane. True: more is due now. */
+bool keyspace_expire_slice(struct hold *hold, unsigned lanes);
+/* Moves table growth along in those shards. True: more remains. */
+bool keyspace_upkeep_slice(struct hold *hold, unsigned lanes);
+/* Evicts by the policy until about `bytes` were freed or `tries` victims taken. Returns the bytes freed;
+ * 0 = nothing evictable was found. */
+size_t keyspace_evict(struct hold *hold, struct rand *random, size_t bytes, unsigned tries,
+                      enum removal why);
+
+/* ---- the snapshot's view (for persist/) ---- */
+
+/* HOLD_ALL: begins a pass; entries whose epoch is not the returned one are not captured yet. */
+uint8_t keyspace_epoch_begin(struct hold *hold);
+void keyspace_epoch_end(struct hold *hold);          /* HOLD_ALL: before_change is called no more */
+bool keyspace_epoch_active(const struct keyspace *ks);
+bool keyspace_is_captured(const struct keyspace *ks, const struct entry *entry);
+void keyspace_mark_captured(struct keyspace *ks, struct entry *entry);
+/* Visits the uncaptured entries of one held shard and database from `position` on, about `count`;
+ * returns where to go on, or TABLE_END (struct/table.h). visit may mark, not change, entries. Expired
+ * entries are visited too: their time is part of the state at the cut. */
+uint64_t keyspace_sweep(struct hold *hold, uint32_t shard, uint32_t db, uint64_t position, size_t count,
+                        keyspace_visit_fn visit, void *ctx);
+/* Group commit: the log's end behind the last change of the held shards. */
+void keyspace_note_logged(struct hold *hold, uint64_t log_end);
+uint64_t keyspace_logged(const struct keyspace *ks, uint64_t mask); /* latest of them; held */
+
+#endif
