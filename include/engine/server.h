@@ -1,0 +1,47 @@
+/* server.h - the server as one value: its parts, built bottom-up by main and by tests. No code of its own. */
+#ifndef SPILLWAY_ENGINE_SERVER_H
+#define SPILLWAY_ENGINE_SERVER_H
+
+#include "base/bytes.h"
+
+struct keyspace;
+struct plog;
+struct guard;
+struct persist;
+struct registry;
+struct lane;
+struct settings;
+struct config;
+
+#define LANES_MAX 128
+
+enum server_phase { SERVER_STARTING, SERVER_LOADING, SERVER_READY, SERVER_STOPPING };
+
+struct server {
+    struct settings *settings;     /* engine/settings.h: what configuration says; set once */
+    struct config *config;         /* ops/config.h; set once */
+    struct keyspace *keyspace;     /* set once */
+    struct plog *plog;             /* set once */
+    struct guard *guard;           /* set once */
+    struct persist *persist;       /* set once; NULL in tests without a disk */
+    struct registry *registry;     /* set once */
+    struct lane *lanes[LANES_MAX]; /* set once */
+    unsigned lane_count;
+    uint64_t seed; /* keyspace seed */
+    char run_id[41];
+    int64_t started_ms; /* wall */
+    uint64_t started_mono_ms;
+    uint64_t next_client_id; /* atomic */
+    uint32_t phase;          /* atomic: enum server_phase */
+    uint64_t pause_until_ms; /* atomic: CLIENT PAUSE (wall ms); 0 = none */
+    uint32_t pause_all;      /* atomic: 1 = all commands, 0 = writes */
+    uint32_t over_memory; /* atomic: used memory is above maxmemory and eviction could not help */
+    uint64_t dirty;       /* atomic: changes since the last save */
+    uint64_t peak_memory; /* atomic */
+    char *config_path;    /* set once; absolute; NULL without a file */
+    char *executable;     /* set once */
+    /* Asks the process to stop: sets the phase and wakes whoever runs it. Any thread. Set by main. */
+    void (*stop)(struct server *server);
+};
+
+#endif
