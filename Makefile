@@ -23,6 +23,12 @@ DEFS     := -DSPILLWAY_DEBUG
 else ifeq ($(VARIANT),tsan)
 OPT      := -O1 -fsanitize=thread
 DEFS     := -DSPILLWAY_DEBUG
+else ifeq ($(VARIANT),fuzz)
+CC       := clang
+OPT      := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+DEFS     := -DSPILLWAY_DEBUG
+else
+$(error VARIANT is release, debug, asan, tsan or fuzz, not "$(VARIANT)")
 endif
 CFLAGS   := $(BASE) $(WARN) $(OPT) $(DEFS) $(EXTRA_CFLAGS)
 LDFLAGS  := $(OPT) -rdynamic $(EXTRA_LDFLAGS)
@@ -35,9 +41,12 @@ SERVER   := $(BUILD)/spillway
 TESTSRC  := $(sort $(wildcard tests/unit/*/test_*.c tests/property/test_*.c))
 TESTBINS := $(TESTSRC:tests/%.c=$(BUILD)/tests/%)
 BENCHBINS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench/*.c)))
+FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+CFILES    = $(sort $(shell find src include tests -name '*.[ch]'))
 
-.PHONY: all run deps test unit clean layers format format-fix bench tests
-all: $(SERVER)
+.PHONY: all run deps test unit system tests bench check sanitize layers format format-fix fuzz fuzzers install \
+        clean help
+all: $(SERVER) ## build the server: build/spillway (VARIANT=debug|asan|tsan: build/<variant>/spillway)
 
 $(SERVER): $(OBJ)/src/main.o $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
@@ -50,6 +59,10 @@ $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/tests/fuzz/fuzz_%: $(OBJ)/tests/fuzz/fuzz_%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LIBS)
+
 $(BUILD)/tests/%: $(OBJ)/tests/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) -lcmocka -lhiredis $(LIBS)
@@ -57,9 +70,65 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(LIB)
 .SECONDARY:
 -include $(shell [ -d $(OBJ) ] && find $(OBJ) -name '*.d')
 
-tests: $(TESTBINS)
-unit: $(TESTBINS)
-	@fail=0; for t in $(TESTBINS); do $$t >$$t.log 2>&1 || { fail=1; echo "FAILED $$t"; tail -30 $$t.log; }; done; exit $$fail
+# --- running and testing ---------------------------------------------------------------------------------------------
 
-clean:
+run: deps ## install what is missing, build, and run the server in the foreground with its defaults
+	$(MAKE) all
+	$(SERVER)
+
+deps: ## install the packages that building and testing need (apt, as root or by sudo); nothing if all are there
+	@tests/deps.sh
+
+test: deps ## everything a change must pass: unit, property and system tests
+	$(MAKE) all tests
+	tests/run.py --system $(TESTBINS)
+
+tests: $(TESTBINS)
+unit: $(TESTBINS) ## the unit and property tests only
+	tests/run.py $(TESTBINS)
+
+system: $(SERVER) ## the system tests only; ONLY="part of a name ..." chooses
+	SPILLWAY_SERVER=$(abspath $(SERVER)) tests/system/run.py $(ONLY)
+
+bench: $(SERVER) $(BENCHBINS) ## benchmarks beside redis-server; ONLY="name ..." chooses (tests/bench/run.py -l lists)
+	tests/bench/run.py $(ONLY)
+
+# The system tests short enough for a server that a sanitizer slows down.
+SANITIZE_SYSTEM := --filter harness --filter differential --filter strings_new
+sanitize: $(SERVER) $(TESTBINS) ## with VARIANT=asan or tsan: unit and property tests, and a part of the system tests
+	SPILLWAY_SERVER=$(abspath $(SERVER)) TEST_TIMEOUT_SCALE=5 ITER=$(or $(ITER),400) \
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 tests/run.py --system $(SANITIZE_SYSTEM) $(TESTBINS)
+
+check: deps format layers ## all static checks, warnings as errors with gcc and clang, and the sanitizers
+	$(MAKE) CC=gcc all tests
+	$(MAKE) CC=clang VARIANT=debug BUILD=build/clang all tests
+	$(MAKE) VARIANT=asan sanitize
+	$(MAKE) VARIANT=tsan sanitize
+
+layers: ## check who includes, calls and locks what
+	@python3 tests/layers.py
+
+format: ## check the formatting
+	@clang-format --dry-run -Werror $(CFILES)
+
+format-fix: ## format the sources
+	@clang-format -i $(CFILES)
+
+FUZZ_SECONDS ?= 10
+fuzzers: $(FUZZERS)
+fuzz: ## run each fuzzer of tests/fuzz for FUZZ_SECONDS (10), from its corpus in build/fuzz/corpus
+	@$(MAKE) VARIANT=fuzz fuzzers
+	@tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
+
+install: $(SERVER) ## install to $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/spillway
+	[ ! -f conf/spillway.conf ] || install -D -m 644 conf/spillway.conf $(DESTDIR)$(PREFIX)/etc/spillway/spillway.conf
+	for unit in $(wildcard conf/systemd/*.service); do \
+	    install -D -m 644 $$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit) || exit 1; done
+
+clean: ## remove build/
 	rm -rf build
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
