@@ -35,19 +35,19 @@ int slice_compare(struct slice a, struct slice b);
 /* A NUL-terminated copy on the heap; mem_free it. */
 char *slice_to_str(struct slice s);
 
-/* An owned buffer that grows by half. data is NULL while cap is 0. Not NUL-terminated unless asked. */
+/* An owned buffer that grows by half. data is NULL while cap is 0. No NUL unless asked for. */
 struct bytes {
     char *data;
     size_t len, cap;
 };
 
-void bytes_free(struct bytes *b);                            /* leaves an empty, usable buffer */
-void bytes_reserve(struct bytes *b, size_t more);            /* room for `more` bytes behind len */
+void bytes_free(struct bytes *b);                 /* leaves an empty, usable buffer */
+void bytes_reserve(struct bytes *b, size_t more); /* room for `more` bytes behind len */
 void bytes_append(struct bytes *b, const void *data, size_t len);
 void bytes_append_str(struct bytes *b, const char *s);
 void bytes_append_char(struct bytes *b, char c);
 void bytes_printf(struct bytes *b, const char *format, ...) PRINTF_LIKE(2, 3);
-const char *bytes_str(struct bytes *b);                      /* NUL behind len, not counted */
+const char *bytes_str(struct bytes *b); /* NUL behind len, not counted */
 
 ALWAYS_INLINE struct slice bytes_slice(const struct bytes *b)
 {

@@ -1,4 +1,5 @@
-/* crc64.h - CRC-64 with the Jones polynomial 0xad93d23594c935a9, reflected, as RDB files and DUMP use it. */
+/* crc64.h - CRC-64 with the Jones polynomial 0xad93d23594c935a9, reflected, as RDB files and DUMP
+ * use it. */
 #ifndef SPILLWAY_BASE_CRC64_H
 #define SPILLWAY_BASE_CRC64_H
 

@@ -1,7 +1,7 @@
 /* lock.h - the shard lock: test-and-test-and-set with bounded spinning, then a futex park.
  *
- * Four bytes, so that it shares a line with what it guards. Not recursive, not fair; critical sections
- * are short. States: 0 free, 1 taken, 2 taken and somebody is parked.
+ * Four bytes, so that it shares a line with what it guards. Not recursive, not fair; critical
+ * sections are short. States: 0 free, 1 taken, 2 taken and somebody is parked.
  */
 #ifndef SPILLWAY_BASE_LOCK_H
 #define SPILLWAY_BASE_LOCK_H

@@ -18,8 +18,8 @@ struct queue {
 };
 
 void queue_init(struct queue *q);
-void queue_push(struct queue *q, struct queue_node *node);   /* any thread */
-struct queue_node *queue_pop(struct queue *q);               /* consumer; NULL = nothing complete yet */
-bool queue_is_empty(const struct queue *q);                  /* consumer */
+void queue_push(struct queue *q, struct queue_node *node); /* any thread */
+struct queue_node *queue_pop(struct queue *q); /* consumer; NULL = nothing complete yet */
+bool queue_is_empty(const struct queue *q);    /* consumer */
 
 #endif

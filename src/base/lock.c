@@ -1,8 +1,9 @@
 /* lock.c - the slow paths of the shard lock: spin a little, then park on a futex.
  *
- * The state is set to 2 by whoever is about to park, and by a thread that was woken and takes the lock: it
- * cannot know whether others are still parked, so its drop wakes one more. The price is one futex call
- * without a sleeper after a contended phase; the gain is that the fast paths are one instruction each.
+ * The state is set to 2 by whoever is about to park, and by a thread that was woken and takes the
+ * lock: it cannot know whether others are still parked, so its drop wakes one more. The price is
+ * one futex call without a sleeper after a contended phase; the gain is that the fast paths are one
+ * instruction each.
  */
 #include "base/lock.h"
 

@@ -1,12 +1,14 @@
 /* mem.c - counted allocation.
  *
- * With jemalloc (SPILLWAY_JEMALLOC) each thread's totals are kept by the allocator itself; joining a thread
- * registers where they are, so counting costs nothing on the hot path. Without it (the sanitizers bring their
- * own allocator) we count malloc_usable_size in the same two totals; threads that have not joined share one pair.
+ * With jemalloc (SPILLWAY_JEMALLOC) each thread's totals are kept by the allocator itself; joining
+ * a thread registers where they are, so counting costs nothing on the hot path. Without it (the
+ * sanitizers bring their own allocator) we count malloc_usable_size in the same two totals; threads
+ * that have not joined share one pair.
  *
- * mem_used reads the totals of running threads without stopping them: first what was freed, then what was
- * allocated, so that a block passing between threads can only be counted too long, never negative. The list of
- * threads is guarded by a lock, because a leaving thread's totals live in its thread-local storage.
+ * mem_used reads the totals of running threads without stopping them: first what was freed, then
+ * what was allocated, so that a block passing between threads can only be counted too long, never
+ * negative. The list of threads is guarded by a lock, because a leaving thread's totals live in its
+ * thread-local storage.
  */
 #include "base/mem.h"
 
@@ -42,8 +44,8 @@ static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
 
 #ifdef SPILLWAY_JEMALLOC
 
-/* A cache's pages come back soon but not at once; one background thread purges even while idle. Few arenas:
- * workers are few, and each arena costs memory while empty. */
+/* A cache's pages come back soon but not at once; one background thread purges even while idle. Few
+ * arenas: workers are few, and each arena costs memory while empty. */
 __attribute__((used, visibility("default"))) const char *malloc_conf =
     "background_thread:true,max_background_threads:1,dirty_decay_ms:5000,muzzy_decay_ms:0";
 

@@ -1,8 +1,8 @@
 /* queue.c - Dmitry Vyukov's intrusive queue: many producers, one consumer.
  *
- * Nodes are linked from tail (oldest) to head (newest). A producer first swings head to its node, then links the
- * former head to it; between the two the chain is broken there, and the consumer sees nothing beyond.
- * The stub node stands in the chain whenever it would else be empty.
+ * Nodes are linked from tail (oldest) to head (newest). A producer first swings head to its node,
+ * then links the former head to it; between the two the chain is broken there, and the consumer
+ * sees nothing beyond. The stub node stands in the chain whenever it would else be empty.
  */
 #include "base/queue.h"
 

@@ -1,5 +1,5 @@
-/* rand.c - kernel randomness, and xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom number
- * generators", 2018) seeded by splitmix64 as its authors advise. */
+/* rand.c - kernel randomness, and xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom
+ * number generators", 2018) seeded by splitmix64 as its authors advise. */
 #include "base/rand.h"
 
 #include <errno.h>
@@ -61,8 +61,8 @@ uint64_t rand_next(struct rand *r)
     return result;
 }
 
-/* Multiply and shift, redrawing the few products that would favour small results (Lemire, "Fast random
- * integer generation in an interval", 2019). */
+/* Multiply and shift, redrawing the few products that would favour small results (Lemire, "Fast
+ * random integer generation in an interval", 2019). */
 uint64_t rand_below(struct rand *r, uint64_t bound)
 {
     ASSERT(bound > 0);
