@@ -1,18 +1,20 @@
-/* table.h - the hash table of the keyspace: 64-byte buckets in hash order, growing and shrinking in small steps.
+/* table.h - the hash table of the keyspace: 64-byte buckets in hash order, growing and shrinking in
+ * small steps.
  *
- * A table holds pointers to items (4-byte aligned, below 2^48) and knows nothing of what they are. An item is
- * filed under its 64-bit hash:
+ * A table holds pointers to items (4-byte aligned, below 2^48) and knows nothing of what they are.
+ * An item is filed under its 64-bit hash:
  *
  *      63      58 57                          16 15             0
  *     +----------+------------------------------+----------------+
  *     |  shard   |          position            |      tag       |
  *     +----------+------------------------------+----------------+
  *
- * The home bucket is position * buckets / 2^42, so hash order is the one order of a table, for any number of
- * buckets. A bucket is one cache line of 8 slots; a slot is the pointer with the tag in its upper 16 bits (all
- * eight tags are compared at once). A ninth item turns the last slot into a link (low bit 1) to a small chain
- * array that grows in steps of 16 bytes and belongs to the bucket. Growth is by a gentle factor and in place; it
- * moves a few buckets per change; the frontier is a position. Cursors (SCAN, snapshot sweep) are positions.
+ * The home bucket is position * buckets / 2^42, so hash order is the one order of a table, for any
+ * number of buckets. A bucket is one cache line of 8 slots; a slot is the pointer with the tag in
+ * its upper 16 bits (all eight tags are compared at once). A ninth item turns the last slot into a
+ * link (low bit 1) to a small chain array that grows in steps of 16 bytes and belongs to the
+ * bucket. Growth is by a gentle factor and in place; it moves a few buckets per change; the
+ * frontier is a position. Cursors (SCAN, snapshot sweep) are positions.
  *
  * Not locked: the owner guards it. Inline functions only for what the hot path needs.
  */
@@ -31,59 +33,67 @@ typedef uint64_t (*table_hash_fn)(const void *item, void *ctx);
 typedef void (*table_visit_fn)(void *item, void *ctx);
 typedef bool (*table_match_fn)(const void *item, const void *key, void *ctx);
 
-struct table *table_new(table_hash_fn hash_of, void *ctx); /* about 200 bytes, the first bucket included */
-void table_free(struct table *t);                          /* the items are the owner's */
+/* About 200 bytes, the first bucket included. */
+struct table *table_new(table_hash_fn hash_of, void *ctx);
+/* The items are the owner's, here and in table_clear. NULL is allowed. */
+void table_free(struct table *t);
 void table_clear(struct table *t);
 
 size_t table_count(const struct table *t);
-size_t table_bytes(const struct table *t);   /* all memory of the table itself: head, buckets, chains */
-size_t table_buckets(const struct table *t); /* the larger of the two numbers while growing or shrinking */
+/* All memory of the table itself: head, directory, buckets, chains. */
+size_t table_bytes(const struct table *t);
+/* The larger of the two numbers while growing or shrinking. */
+size_t table_buckets(const struct table *t);
 
-/* The item under `hash` for which match(item, key, ctx) holds, or NULL. Inline, so that match is inlined too. */
+/* The item under `hash` for which match(item, key, ctx) holds, or NULL. Inline, so that match is
+ * inlined too. */
 ALWAYS_INLINE void *table_find(const struct table *t, uint64_t hash, table_match_fn match,
                                const void *key, void *ctx);
-/* Sweep of a batch: first the bucket's line; later, when that has arrived, what a find would look at next: the
- * item of the first slot with this tag, else the chain, else NULL. To be prefetched, not to be read. */
+/* Sweep of a batch: first the bucket's line; later, when that has arrived, what a find would look
+ * at next: the item of the first slot with this tag, else the chain, else NULL. To be prefetched,
+ * not to be read. */
 ALWAYS_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash);
 ALWAYS_INLINE void *table_candidate(const struct table *t, uint64_t hash);
 
-/* Files an item that is not in the table. Amortised O(1); moves a bounded number of buckets of a growth under way.
- * Never fails: without memory for more buckets the chains get longer, and growth is tried again later. */
+/* Files an item that is not in the table. Amortised O(1); moves a bounded number of buckets of a
+ * growth under way. Never fails: without memory for more buckets the chains get longer, and growth
+ * is tried again later. */
 void table_insert(struct table *t, uint64_t hash, void *item);
 /* Puts `with` in the place of the pointer `item` (same hash). It must be there. */
 void table_replace(struct table *t, uint64_t hash, const void *item, void *with);
-/* Takes the pointer `item` out. It must be there. May begin or advance a shrink. The item is not read, but other
- * items are (hash_of), so all that are in the table must still be valid. */
+/* Takes the pointer `item` out. It must be there. May begin or advance a shrink. The item is not
+ * read, but other items are (hash_of), so all that are in the table must still be valid. */
 void table_remove(struct table *t, uint64_t hash, const void *item);
-/* Moves up to `buckets` buckets of a growth or shrink under way; true while more remain and there is the memory to
- * go on. For idle slices. */
+/* Moves up to `buckets` buckets of a growth or shrink under way; true while more remain and there
+ * is the memory to go on. For idle slices. */
 bool table_step(struct table *t, unsigned buckets);
-/* Grows at once for `count` items in all (loading a file of known size). False: not enough memory; nothing
- * changed, as far as anyone can see. */
+/* Grows at once for `count` items in all (loading a file of known size). False: not enough memory;
+ * nothing changed, as far as anyone can see. */
 bool table_expect(struct table *t, size_t count);
 
-/* Cursors are the 42 bits of position: (hash >> 16) & TABLE_POSITION_MASK. Visits, in bucket order, the items at or
- * behind `from` until at least `items` were visited or `buckets` buckets were looked at, always whole buckets and
- * at least one; returns where to go on, or TABLE_END. An item that is in the table throughout a walk from 0 to
- * TABLE_END is visited exactly once, whatever else is inserted, removed, grown or shrunk between the calls; one
- * that comes or goes meanwhile at most once per insertion. `visit` must not change the table. */
+/* Cursors are the 42 bits of position: (hash >> 16) & TABLE_POSITION_MASK. Visits, in bucket order,
+ * the items at or behind `from` until at least `items` were visited or `buckets` buckets were
+ * looked at, always whole buckets and at least one; returns where to go on, or TABLE_END. An item
+ * that is in the table throughout a walk from 0 to TABLE_END is visited exactly once, whatever else
+ * is inserted, removed, grown or shrunk between the calls; one that comes or goes meanwhile at most
+ * once per insertion. `visit` must not change the table. */
 #define TABLE_POSITION_BITS 42
 #define TABLE_POSITION_MASK ((UINT64_C(1) << TABLE_POSITION_BITS) - 1)
 #define TABLE_END           (UINT64_C(1) << TABLE_POSITION_BITS)
 uint64_t table_scan(const struct table *t, uint64_t from, size_t items, size_t buckets,
                     table_visit_fn visit, void *ctx);
-/* The items of one bucket, chosen by `random` uniformly; at most `max` into out (which ones is chosen by `random`
- * too); returns how many (0 for an empty bucket). */
+/* The items of one bucket, chosen by `random` uniformly; at most `max` into out (which ones is
+ * chosen by `random` too); returns how many (0 for an empty bucket). */
 size_t table_sample(const struct table *t, uint64_t random, void **out, size_t max);
-/* Most items in one bucket that inserts met since table_new or the last call (hash flooding shows here; about 30 is
- * the most that chance brings). */
+/* Most items in one bucket that inserts met since table_new or the last call (hash flooding shows
+ * here; about 30 is the most that chance brings). */
 unsigned table_longest(struct table *t);
 
-/* ---- Private from here on: what the inline functions need. -------------------------------------------------- */
+/* ---- Private from here on: what the inline functions need. ----------------------------------- */
 
 #define TABLE_SLOTS        8
 #define TABLE_POINTER      ((UINT64_C(1) << 48) - 1)
-#define TABLE_LINK         UINT64_C(1) /* low bit of the last slot: a chain, its pairs in the tag bits */
+#define TABLE_LINK         UINT64_C(1) /* low bit of the last slot: a chain; the tag is its pairs */
 #define TABLE_SEGMENT_BITS 8           /* buckets are kept in segments of 256 (16 KiB) */
 #define TABLE_SEGMENT      (UINT64_C(1) << TABLE_SEGMENT_BITS)
 
@@ -95,16 +105,18 @@ struct table_bucket {
 struct table {
     struct table_bucket **segments; /* directory; &first_segment while there is one segment */
     uint64_t split;                 /* positions (upper 42 bits) under it are spread over `below` */
-    uint64_t below, above;          /* ... buckets, the others over `above`; equal when nothing moves */
+    uint64_t below, above;          /* ... buckets, the others over `above`; equal when nothing
+                                       moves, else below < above */
     size_t count;
-    size_t grow_at, shrink_at;      /* counts at which to begin */
-    uint64_t frontier;              /* bucket of the old spread that the split stands before */
+    size_t grow_at, shrink_at; /* counts at which to begin */
+    uint64_t frontier;         /* bucket of the old spread that the split stands before */
     struct table_bucket *first_segment;
     size_t directory; /* entries of it */
     size_t tail;      /* buckets that the last segment has room for */
     size_t bytes;
-    unsigned pause;  /* changes to wait before memory is asked for again */
+    unsigned pause; /* changes to wait before memory is asked for again */
     unsigned longest;
+    bool growing; /* else shrinking; matters only while something moves */
     table_hash_fn hash_of;
     void *ctx;
     struct table_bucket first; /* the only bucket of a table of one */

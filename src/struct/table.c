@@ -1,23 +1,25 @@
 /* table.c - the hash table of the keyspace; see table.h for what a bucket looks like.
  *
- * In place. All buckets are in one array, kept in segments of 256 buckets behind a directory, and a growth from n
- * to m buckets respreads it from the top down: items of old bucket i go to buckets i * m / n and above, and those
- * are either new or were emptied before. A shrink goes from the bottom up, for the same reason. So there is never
- * a second array: segments come one by one as the frontier reaches them and go as it leaves them, and memory
- * follows the number of items closely, in the middle of a growth as well.
+ * In place. All buckets are in one array, kept in segments of 256 buckets behind a directory, and a
+ * growth from n to m buckets respreads it from the top down: the items of old bucket i go to buckets
+ * from i * m / n on, and those are either new or were emptied before. A shrink goes from the bottom
+ * up, for the same reason. So there is never a second array: segments come one by one as the
+ * frontier reaches them and go as it leaves them, and memory follows the number of items closely,
+ * in the middle of a growth as well.
  *
- *      growth     [ 0 .. frontier )                     old spread: `below` = n buckets
- *                 [ home of split in m .. m )           new spread: `above` = m; between the two may be a hole
- *      shrink     [ 0 .. home of split in m ]           new spread: `below` = m
- *                 [ frontier .. n )                     old spread: `above` = n
+ *      growth     [ 0 .. frontier )               old spread: `below` = n buckets
+ *                 [ home of split in m .. m )     new spread: `above` = m, maybe behind a hole
+ *      shrink     [ 0 .. home of split in m ]     new spread: `below` = m
+ *                 [ frontier .. n )               old spread: `above` = n
  *
- * `split` is the first position of old bucket `frontier`, so a lookup goes to exactly one bucket and needs only one
- * comparison (table_home). When nothing moves, split is UINT64_MAX and below equals above. Every bucket that is the
- * home of some position is allocated, always.
+ * `split` is the first position of old bucket `frontier`, so a lookup goes to exactly one bucket
+ * and needs only one comparison (table_home). When nothing moves, split is UINT64_MAX and below
+ * equals above. Every bucket that is the home of some position is allocated, always.
  *
- * Sizes are powers of two and one and a half times those. A growth begins at LOAD_MAX items per bucket. Every
- * insert or remove meanwhile moves one bucket (two of a shrink), which ends a growth long before the next one is
- * due. The items that the next step has to hash are prefetched by the step before.
+ * Sizes are powers of two and one and a half times those. A growth begins at LOAD_MAX items per
+ * bucket. Every insert or remove meanwhile moves one bucket (two of a shrink), which ends a growth
+ * long before the next one is due. The items that the next step has to hash are prefetched by the
+ * step before.
  *
  * Numbers: see tests/bench/bench_table.c.
  */
@@ -60,11 +62,6 @@ static bool is_moving(const struct table *t)
     return t->below != t->above;
 }
 
-static bool is_growing(const struct table *t)
-{
-    return t->below < t->above;
-}
-
 static struct table_bucket *bucket_at(const struct table *t, uint64_t b)
 {
     return &t->segments[b >> TABLE_SEGMENT_BITS][b & (TABLE_SEGMENT - 1)];
@@ -75,7 +72,7 @@ static struct table_bucket *home(const struct table *t, uint64_t hash)
     return (struct table_bucket *)table_home(t, hash);
 }
 
-/* ---- Chains -------------------------------------------------------------------------------------------------- */
+/* ---- Chains ---------------------------------------------------------------------------------- */
 
 static size_t chain_pairs(uint64_t link)
 {
@@ -118,7 +115,7 @@ static void chain_free(struct table *t, uint64_t link)
     mem_free_sized(chain_of(link), chain_pairs(link) * 2 * sizeof(uint64_t));
 }
 
-/* ---- Buckets ------------------------------------------------------------------------------------------------- */
+/* ---- Buckets --------------------------------------------------------------------------------- */
 
 /* Items in the bucket's own slots. */
 static unsigned own_length(const struct table_bucket *b)
@@ -204,7 +201,7 @@ static void bucket_remove(struct table *t, struct table_bucket *b, uint64_t slot
     b->slots[n - 1] = 0;
 }
 
-/* ---- Memory of buckets --------------------------------------------------------------------------------------- */
+/* ---- Memory of buckets ----------------------------------------------------------------------- */
 
 static size_t segment_of(uint64_t b)
 {
@@ -283,7 +280,7 @@ static bool segments_reach(struct table *t, uint64_t n, size_t first, size_t las
     return true;
 }
 
-/* ---- Growing and shrinking ----------------------------------------------------------------------------------- */
+/* ---- Growing and shrinking ------------------------------------------------------------------- */
 
 static uint64_t size_above(uint64_t n)
 {
@@ -302,7 +299,7 @@ static void settle(struct table *t, uint64_t buckets)
 /* Old bucket `frontier` is the first one above the split. */
 static void frontier_set(struct table *t, uint64_t frontier)
 {
-    uint64_t old = is_growing(t) ? t->below : t->above;
+    uint64_t old = t->growing ? t->below : t->above;
     t->frontier = frontier;
     t->split = frontier == old ? UINT64_MAX : first_of(frontier, old) << 22;
 }
@@ -318,6 +315,7 @@ static bool grow_begin(struct table *t, uint64_t n)
     if (new_last > last)
         t->tail = segment_room(n, new_last);
     t->above = n;
+    t->growing = true;
     frontier_set(t, old);
     return true;
 }
@@ -325,6 +323,7 @@ static bool grow_begin(struct table *t, uint64_t n)
 static void shrink_begin(struct table *t)
 {
     t->below /= 2;
+    t->growing = false;
     frontier_set(t, 0);
 }
 
@@ -336,8 +335,7 @@ static void shrink_end(struct table *t, uint64_t old)
         t->tail = TABLE_SEGMENT;
     settle(t, n);
     /* Failing leaves a little memory unused, no more. */
-    if (!tail_resize(t, last, segment_room(n, last)) || !directory_resize(t, last + 1))
-        t->pause = PAUSE;
+    (void)(tail_resize(t, last, segment_room(n, last)) && directory_resize(t, last + 1));
 }
 
 /* Has the items of a bucket in the cache by the time that the next step wants their hashes. */
@@ -414,7 +412,7 @@ static void shrink_step(struct table *t)
 
 static bool step(struct table *t)
 {
-    if (!is_growing(t)) {
+    if (!t->growing) {
         shrink_step(t);
         return true;
     }
@@ -428,11 +426,11 @@ static void advance(struct table *t)
         t->pause--;
     else if (!step(t))
         t->pause = PAUSE;
-    else if (is_moving(t) && !is_growing(t))
+    else if (is_moving(t) && !t->growing)
         shrink_step(t);
 }
 
-/* ---- The interface ------------------------------------------------------------------------------------------- */
+/* ---- The interface --------------------------------------------------------------------------- */
 
 static void start(struct table *t)
 {
@@ -571,7 +569,7 @@ bool table_expect(struct table *t, size_t count)
     return true;
 }
 
-/* ---- Scanning ------------------------------------------------------------------------------------------------ */
+/* ---- Scanning -------------------------------------------------------------------------------- */
 
 /* Visits the slots[0..n) whose position is not before `from` (0: all of them). */
 static size_t visit_slots(const struct table *t, const uint64_t *slots, size_t n, uint64_t from,
