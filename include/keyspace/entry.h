@@ -131,7 +131,8 @@ ALWAYS_INLINE uint32_t entry_clock(const struct entry *e)
     return (uint32_t)e->clock[0] | (uint32_t)e->clock[1] << 8 | (uint32_t)e->clock[2] << 16;
 }
 
-size_t entry_size(const struct entry *e);   /* bytes of the allocation, without what OUTLINE points to */
+size_t entry_size(
+    const struct entry *e); /* bytes of the allocation, without what OUTLINE points to */
 size_t entry_memory(const struct entry *e); /* with everything it owns, as MEMORY USAGE counts */
 
 #endif

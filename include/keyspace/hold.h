@@ -26,9 +26,9 @@ struct hold {
     uint64_t mask;  /* bit i: shard i is ours */
     int64_t now_ms; /* the wall time this command lives in */
     uint32_t flags;
-    uint32_t lane;  /* index of the worker on whose behalf this is */
+    uint32_t lane;                /* index of the worker on whose behalf this is */
     struct keyspace_stats *stats; /* owner worker */
-    void *owner;    /* for the hooks: the engine's call, or NULL */
+    void *owner;                  /* for the hooks: the engine's call, or NULL */
 };
 
 /* All fields but mask are the caller's to set before; mask must be 0. */

@@ -32,6 +32,8 @@ struct keyspace_hooks {
     void (*before_change)(void *ctx, struct hold *hold, uint32_t db, struct entry *entry);
     /* A pass is under way and a database is about to be emptied at once, or swapped with another. */
     void (*before_flush)(void *ctx, struct hold *hold, uint32_t db);
+    /* Runs free_it(thing) on another thread, some time. NULL: done at once by the caller. */
+    void (*free_later)(void *ctx, void (*free_it)(void *thing), void *thing);
 };
 
 struct keyspace_stats { /* one per worker: written by it alone, read by anyone with RELAXED_LOAD */
@@ -39,14 +41,14 @@ struct keyspace_stats { /* one per worker: written by it alone, read by anyone w
 };
 
 enum eviction_policy { /* maxmemory-policy */
-    EVICT_VOLATILE_LRU,
-    EVICT_VOLATILE_LFU,
-    EVICT_VOLATILE_TTL,
-    EVICT_VOLATILE_RANDOM,
-    EVICT_ALLKEYS_LRU,
-    EVICT_ALLKEYS_LFU,
-    EVICT_ALLKEYS_RANDOM,
-    EVICT_NONE
+                       EVICT_VOLATILE_LRU,
+                       EVICT_VOLATILE_LFU,
+                       EVICT_VOLATILE_TTL,
+                       EVICT_VOLATILE_RANDOM,
+                       EVICT_ALLKEYS_LRU,
+                       EVICT_ALLKEYS_LFU,
+                       EVICT_ALLKEYS_RANDOM,
+                       EVICT_NONE
 };
 
 struct keyspace_options { /* written by configuration with RELAXED_STORE, read with RELAXED_LOAD */
@@ -59,7 +61,7 @@ struct keyspace_options { /* written by configuration with RELAXED_STORE, read w
 };
 
 struct keyspace *keyspace_new(const struct keyspace_options *options); /* copied */
-void keyspace_free(struct keyspace *ks);                               /* no other thread any more */
+void keyspace_free(struct keyspace *ks); /* no other thread any more */
 struct keyspace_options *keyspace_options(struct keyspace *ks);
 void keyspace_set_hooks(struct keyspace *ks, const struct keyspace_hooks *hooks);
 uint64_t keyspace_seed(const struct keyspace *ks);
@@ -99,8 +101,8 @@ struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, str
                                    size_t len, char **place);
 /* A value by pointer (not strings): the entry takes ownership; an old value is freed. */
 struct entry *keyspace_put_pointer(struct hold *hold, const struct key *key, struct entry *entry,
-                                   enum value_type type, enum value_encoding encoding, void *pointer,
-                                   int64_t expire_ms);
+                                   enum value_type type, enum value_encoding encoding,
+                                   void *pointer, int64_t expire_ms);
 /* Sets, or with EXPIRE_NONE removes, the expiry. A time in the past is the caller's to make a removal. */
 struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *entry,
                                   int64_t expire_ms);
@@ -123,7 +125,7 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b);
 size_t keyspace_size(const struct keyspace *ks, uint32_t db);    /* any thread, no lock */
 size_t keyspace_expires(const struct keyspace *ks, uint32_t db); /* any thread, no lock */
 int64_t keyspace_average_ttl_ms(struct hold *hold, uint32_t db); /* sampled; holds nothing */
-size_t keyspace_overhead(struct hold *hold, uint32_t db);        /* bytes of tables; holds nothing */
+size_t keyspace_overhead(struct hold *hold, uint32_t db); /* bytes of tables; holds nothing */
 void keyspace_table_stats(struct hold *hold, uint32_t db, struct bytes *out); /* DEBUG HTSTATS */
 
 typedef void (*keyspace_visit_fn)(struct hold *hold, const struct key *key, struct entry *entry,
@@ -153,15 +155,16 @@ size_t keyspace_evict(struct hold *hold, struct rand *random, size_t bytes, unsi
 
 /* HOLD_ALL: begins a pass; entries whose epoch is not the returned one are not captured yet. */
 uint8_t keyspace_epoch_begin(struct hold *hold);
-void keyspace_epoch_end(struct hold *hold);          /* HOLD_ALL: before_change is called no more */
+/* HOLD_ALL: before_change is called no more. complete: every entry was captured. */
+void keyspace_epoch_end(struct hold *hold, bool complete);
 bool keyspace_epoch_active(const struct keyspace *ks);
 bool keyspace_is_captured(const struct keyspace *ks, const struct entry *entry);
 void keyspace_mark_captured(struct keyspace *ks, struct entry *entry);
 /* Visits the uncaptured entries of one held shard and database from `position` on, about `count`;
  * returns where to go on, or TABLE_END (struct/table.h). visit may mark, not change, entries. Expired
  * entries are visited too: their time is part of the state at the cut. */
-uint64_t keyspace_sweep(struct hold *hold, uint32_t shard, uint32_t db, uint64_t position, size_t count,
-                        keyspace_visit_fn visit, void *ctx);
+uint64_t keyspace_sweep(struct hold *hold, uint32_t shard, uint32_t db, uint64_t position,
+                        size_t count, keyspace_visit_fn visit, void *ctx);
 /* Group commit: the log's end behind the last change of the held shards. */
 void keyspace_note_logged(struct hold *hold, uint64_t log_end);
 uint64_t keyspace_logged(const struct keyspace *ks, uint64_t mask); /* latest of them; held */

@@ -1,0 +1,99 @@
+/* shard.h - inside the keyspace: one of its 64 parts, and what its modules share. Only keyspace/ includes this.
+ *
+ * A shard owns the entries whose hash begins with its number, in every database: one table and one calendar of due times
+ * per database, one heap of cells for all of them. All fields are guarded by `lock` unless they say otherwise.
+ */
+#ifndef SPILLWAY_KEYSPACE_SHARD_H
+#define SPILLWAY_KEYSPACE_SHARD_H
+
+#include "base/lock.h"
+#include "base/panic.h"
+#include "keyspace/keyspace.h"
+#include "struct/calendar.h"
+#include "struct/cells.h"
+#include "struct/table.h"
+
+struct shard_db {
+    struct table *keys;   /* of struct entry; never NULL */
+    struct calendar *due; /* tokens are key hashes; NULL until the first expiry */
+    uint64_t rebuild_at;  /* position of a sweep that files every expiry anew, or TABLE_END */
+    size_t count;         /* = table_count(keys); atomic for readers */
+    size_t expires;       /* entries with an expiry; atomic for readers */
+    size_t outline;       /* entries that own something outside their cell */
+};
+
+struct shard {
+    struct lock lock;
+    uint32_t index;            /* set once */
+    struct keyspace *keyspace; /* set once */
+    struct cells *cells;
+    struct shard_db *dbs; /* [databases] */
+    uint64_t logged;      /* end of the log behind the last change here */
+} ALIGNED(CACHE_LINE);
+
+struct keyspace {
+    struct shard shards[SHARD_COUNT];
+    struct keyspace_options options;
+    struct keyspace_hooks hooks; /* set once */
+    uint64_t seed;               /* set once */
+    /* Written under HOLD_ALL, read under any hold. */
+    uint8_t epoch; /* 0 to 7: what fresh and captured entries carry */
+    bool pass_active;
+    uint8_t incomplete_passes; /* since the last complete one */
+};
+
+ALWAYS_INLINE struct shard *keyspace_shard(struct keyspace *ks, uint64_t hash)
+{
+    return &ks->shards[shard_index(hash)];
+}
+
+ALWAYS_INLINE uint8_t entry_epoch(const struct entry *e)
+{
+    return (uint8_t)((e->flags & ENTRY_EPOCH_MASK) >> ENTRY_EPOCH_SHIFT);
+}
+
+ALWAYS_INLINE bool entry_is_expired(const struct entry *e, int64_t now_ms)
+{
+    return entry_expires(e) && now_ms > entry_expire_ms(e);
+}
+
+/* Tells the pass, if one is under way and has not captured `e` yet, that `e` is about to change. */
+ALWAYS_INLINE void entry_before_change(struct hold *hold, uint32_t db, struct entry *e)
+{
+    struct keyspace *ks = hold->keyspace;
+    if (UNLIKELY(ks->pass_active) && entry_epoch(e) != ks->epoch)
+        ks->hooks.before_change(ks->hooks.ctx, hold, db, e);
+}
+
+/* entry.c: building and taking apart. The clock and flags of a fresh entry come from `hold` and the keyspace. */
+struct entry_shape { /* what an entry is made of */
+    struct slice key;
+    enum value_type type;
+    enum value_encoding encoding;
+    struct slice value; /* in place; data NULL: left for the caller to fill */
+    void *pointer;      /* instead of value, if not NULL */
+    int64_t expire_ms;
+    uint32_t clock;
+    uint8_t keep_flags; /* ENTRY_IN_CALENDAR or 0 */
+};
+size_t entry_shape_size(const struct entry_shape *shape);
+struct entry *entry_build(struct shard *shard, const struct entry_shape *shape);
+void entry_free_shell(struct shard *shard, struct entry *e);            /* the allocation alone */
+void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy); /* what OUTLINE points to */
+enum value_encoding string_encoding_of(struct slice value);
+
+/* clock.c: LRU and LFU. */
+uint32_t recency_fresh(const struct hold *hold);
+void recency_touch(const struct hold *hold, struct entry *e);
+
+/* expire.c */
+void expire_file(struct hold *hold, struct shard_db *db, struct entry *e, uint64_t hash);
+void expire_remove(struct hold *hold, const struct key *key, struct entry *e);
+
+/* keyspace.c: takes an entry out of its table and counters and frees it. */
+void shard_remove(struct hold *hold, const struct key *key, struct entry *e, bool lazy);
+bool entry_matches(const void *item, const void *key,
+                   void *ctx);                    /* table_match_fn: key is struct slice * */
+uint64_t entry_hash(const void *item, void *ctx); /* table_hash_fn: ctx is struct keyspace * */
+
+#endif

@@ -1,0 +1,111 @@
+/* entry.c - building, measuring and freeing entries. */
+#include "keyspace/shard.h"
+#include "base/mem.h"
+#include "base/number.h"
+
+static const char *const type_names[TYPE_COUNT] = {"string", "list", "set",
+                                                   "zset",   "hash", "stream"};
+static const char *const encoding_names[ENCODING_COUNT] = {
+    "raw", "int", "embstr", "listpack", "quicklist", "intset", "hashtable", "skiplist", "stream",
+};
+
+const char *value_type_name(enum value_type type)
+{
+    return type_names[type];
+}
+
+const char *value_encoding_name(enum value_encoding encoding)
+{
+    return encoding_names[encoding];
+}
+
+enum value_encoding string_encoding_of(struct slice value)
+{
+    int64_t ignored;
+    if (value.len <= 20 && number_parse_i64(value, &ignored))
+        return ENCODING_INT;
+    return value.len <= STRING_EMBSTR_MAX ? ENCODING_EMBSTR : ENCODING_RAW;
+}
+
+static size_t head_size(size_t key_len, bool expires)
+{
+    return sizeof(struct entry) + (expires ? 8 : 0) + (key_len >= ENTRY_KEY_SHORT ? 4 : 0) +
+           key_len;
+}
+
+size_t entry_shape_size(const struct entry_shape *shape)
+{
+    return head_size(shape->key.len, shape->expire_ms != EXPIRE_NONE) +
+           (shape->pointer != NULL ? sizeof(void *) : shape->value.len);
+}
+
+size_t entry_size(const struct entry *e)
+{
+    return head_size(entry_key(e).len, entry_expires(e)) +
+           (e->flags & ENTRY_OUTLINE ? sizeof(void *) : e->value_len);
+}
+
+size_t entry_memory(const struct entry *e)
+{
+    size_t size = entry_size(e);
+    size_t total = size <= CELLS_MAX ? cells_class_size(size) : mem_usable(e);
+    if (e->flags & ENTRY_OUTLINE)
+        total += mem_usable(entry_pointer(e));
+    return total;
+}
+
+struct entry *entry_build(struct shard *shard, const struct entry_shape *shape)
+{
+    size_t size = entry_shape_size(shape);
+    struct entry *e = size <= CELLS_MAX ? cells_alloc(shard->cells, size) : mem_alloc(size);
+    e->type_encoding = (uint8_t)(shape->type | shape->encoding << 4);
+    e->flags = (uint8_t)(shape->keep_flags | shard->keyspace->epoch << ENTRY_EPOCH_SHIFT);
+    e->clock[0] = (uint8_t)shape->clock;
+    e->clock[1] = (uint8_t)(shape->clock >> 8);
+    e->clock[2] = (uint8_t)(shape->clock >> 16);
+    char *at = e->rest;
+    if (shape->expire_ms != EXPIRE_NONE) {
+        e->flags |= ENTRY_EXPIRES;
+        memcpy(at, &shape->expire_ms, 8);
+        at += 8;
+    }
+    e->key_len = (uint8_t)shape->key.len;
+    if (UNLIKELY(shape->key.len >= ENTRY_KEY_SHORT)) {
+        uint32_t len = (uint32_t)shape->key.len;
+        e->flags |= ENTRY_LONG_KEY;
+        memcpy(at, &len, 4);
+        at += 4;
+    }
+    memcpy(at, shape->key.data, shape->key.len);
+    at += shape->key.len;
+    e->value_len = 0;
+    if (shape->pointer != NULL) {
+        e->flags |= ENTRY_OUTLINE;
+        memcpy(at, &shape->pointer, sizeof shape->pointer);
+    } else {
+        e->value_len = (uint16_t)shape->value.len;
+        if (shape->value.data != NULL)
+            memcpy(at, shape->value.data, shape->value.len);
+    }
+    return e;
+}
+
+void entry_free_shell(struct shard *shard, struct entry *e)
+{
+    size_t size = entry_size(e);
+    if (LIKELY(size <= CELLS_MAX))
+        cells_free(shard->cells, e, size);
+    else
+        mem_free_sized(e, size);
+}
+
+void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy)
+{
+    if (!(e->flags & ENTRY_OUTLINE))
+        return;
+    ASSERT(entry_type(e) == TYPE_STRING);
+    /* A string is one block whatever its size: handing it to another thread would cost more. */
+    (void)lazy;
+    (void)ks;
+    blob_release(entry_pointer(e));
+}

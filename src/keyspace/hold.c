@@ -1,0 +1,40 @@
+/* hold.c - taking and dropping shard locks, always in ascending order. */
+#include "keyspace/shard.h"
+
+static void drop_mask(struct keyspace *ks, uint64_t mask)
+{
+    while (mask != 0) {
+        lock_drop(&ks->shards[__builtin_ctzll(mask)].lock);
+        mask &= mask - 1;
+    }
+}
+
+void hold_take(struct hold *hold, uint64_t mask)
+{
+    DEBUG_ASSERT(hold->mask == 0);
+    struct keyspace *ks = hold->keyspace;
+    for (uint64_t left = mask; left != 0; left &= left - 1)
+        lock_take(&ks->shards[__builtin_ctzll(left)].lock);
+    hold->mask = mask;
+}
+
+bool hold_try(struct hold *hold, uint64_t mask)
+{
+    DEBUG_ASSERT(hold->mask == 0);
+    struct keyspace *ks = hold->keyspace;
+    for (uint64_t left = mask; left != 0; left &= left - 1) {
+        if (!lock_try(&ks->shards[__builtin_ctzll(left)].lock)) {
+            drop_mask(ks, mask & ~left);
+            return false;
+        }
+    }
+    hold->mask = mask;
+    return true;
+}
+
+void hold_drop(struct hold *hold)
+{
+    uint64_t mask = hold->mask;
+    hold->mask = 0;
+    drop_mask(hold->keyspace, mask);
+}

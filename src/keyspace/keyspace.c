@@ -1,0 +1,516 @@
+/* keyspace.c - finding and changing keys: every path that builds, replaces or removes an entry is here. */
+#include "keyspace/shard.h"
+#include "base/mem.h"
+
+uint64_t entry_hash(const void *item, void *ctx)
+{
+    const struct keyspace *ks = ctx;
+    struct slice key = entry_key(item);
+    return hash_bytes(key.data, key.len, ks->seed);
+}
+
+ALWAYS_INLINE bool name_matches(const void *item, const void *key, void *ctx)
+{
+    (void)ctx;
+    return entry_has_key(item, *(const struct slice *)key);
+}
+
+bool entry_matches(const void *item, const void *key, void *ctx)
+{
+    return name_matches(item, key, ctx);
+}
+
+struct keyspace *keyspace_new(const struct keyspace_options *options)
+{
+    struct keyspace *ks = mem_try_zalloc_aligned(CACHE_LINE, sizeof *ks);
+    ASSERT(ks != NULL);
+    ks->options = *options;
+    ks->seed = rand_system();
+    for (uint32_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard *shard = &ks->shards[i];
+        shard->index = i;
+        shard->keyspace = ks;
+        shard->cells = cells_new();
+        shard->dbs = mem_zalloc(options->databases * sizeof *shard->dbs);
+        for (uint32_t d = 0; d < options->databases; d++) {
+            shard->dbs[d].keys = table_new(entry_hash, ks);
+            shard->dbs[d].rebuild_at = TABLE_END;
+        }
+    }
+    return ks;
+}
+
+static void free_values_visit(void *item, void *ctx)
+{
+    entry_free_value(ctx, item, false);
+    if (entry_size(item) > CELLS_MAX)
+        mem_free(item);
+}
+
+static void free_values(struct keyspace *ks, struct table *keys)
+{
+    for (uint64_t at = 0; at != TABLE_END;)
+        at = table_scan(keys, at, SIZE_MAX, SIZE_MAX, free_values_visit, ks);
+}
+
+void keyspace_free(struct keyspace *ks)
+{
+    for (uint32_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard *shard = &ks->shards[i];
+        for (uint32_t d = 0; d < ks->options.databases; d++) {
+            free_values(ks, shard->dbs[d].keys);
+            table_free(shard->dbs[d].keys);
+            if (shard->dbs[d].due != NULL)
+                calendar_free(shard->dbs[d].due);
+        }
+        mem_free(shard->dbs);
+        cells_free_all(shard->cells);
+    }
+    mem_free(ks);
+}
+
+struct keyspace_options *keyspace_options(struct keyspace *ks)
+{
+    return &ks->options;
+}
+
+void keyspace_set_hooks(struct keyspace *ks, const struct keyspace_hooks *hooks)
+{
+    ks->hooks = *hooks;
+}
+
+uint64_t keyspace_seed(const struct keyspace *ks)
+{
+    return ks->seed;
+}
+
+/* ---- finding ---- */
+
+static NOINLINE struct entry *find_expired(struct hold *hold, const struct key *key,
+                                           struct entry *e)
+{
+    if (hold->flags & HOLD_LOADING)
+        return e;
+    if (!(hold->flags & HOLD_READER)) {
+        /* The name may be the entry's own; it is not used after the removal. */
+        expire_remove(hold, key, e);
+    }
+    return NULL;
+}
+
+struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned how)
+{
+    struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
+    DEBUG_ASSERT(hold->mask & shard_bit(key->hash));
+    struct entry *e =
+        table_find(shard->dbs[key->db].keys, key->hash, name_matches, &key->name, NULL);
+    if (e != NULL && UNLIKELY(entry_is_expired(e, hold->now_ms)))
+        e = find_expired(hold, key, e);
+    if (how & FIND_COUNT && hold->stats != NULL)
+        OWNER_ADD(e != NULL ? &hold->stats->hits : &hold->stats->misses, 1);
+    if (e != NULL && how & FIND_TOUCH && !(hold->flags & HOLD_NO_TOUCH))
+        recency_touch(hold, e);
+    return e;
+}
+
+/* The sweeps read tables without their lock, on purpose: what they compute is only ever prefetched, and the allocator keeps
+ * the address space of freed tables mapped. Race detectors would report them, so they do nothing there. */
+#if defined(SPILLWAY_JEMALLOC)
+void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, uint64_t hash)
+{
+    const struct shard *shard = &ks->shards[shard_index(hash)];
+    PREFETCH(shard);
+    table_prefetch_bucket(shard->dbs[db].keys, hash);
+}
+
+void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t hash)
+{
+    const void *entry = table_candidate(ks->shards[shard_index(hash)].dbs[db].keys, hash);
+    if (entry != NULL) {
+        PREFETCH(entry);
+        PREFETCH((const char *)entry + CACHE_LINE);
+    }
+}
+#else
+void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, uint64_t hash)
+{
+    (void)ks, (void)db, (void)hash;
+}
+
+void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t hash)
+{
+    (void)ks, (void)db, (void)hash;
+}
+#endif
+
+/* ---- changing ---- */
+
+/* Files `fresh` under the key in place of `old` (NULL = a new key) and settles the counters; frees old's shell, and its value
+ * unless it was moved into the fresh one. */
+static struct entry *shard_store(struct hold *hold, const struct key *key, struct entry *old,
+                                 struct entry *fresh, bool value_moved)
+{
+    struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
+    struct shard_db *db = &shard->dbs[key->db];
+    int expires = entry_expires(fresh), outline = (fresh->flags & ENTRY_OUTLINE) != 0;
+    if (old == NULL) {
+        table_insert(db->keys, key->hash, fresh);
+        RELAXED_STORE(&db->count, db->count + 1);
+    } else {
+        table_replace(db->keys, key->hash, old, fresh);
+        expires -= entry_expires(old);
+        outline -= (old->flags & ENTRY_OUTLINE) != 0;
+        if (!value_moved)
+            entry_free_value(shard->keyspace, old,
+                             RELAXED_LOAD(&shard->keyspace->options.lazy_server_del));
+        entry_free_shell(shard, old);
+    }
+    if (expires != 0)
+        RELAXED_STORE(&db->expires, db->expires + (size_t)expires);
+    db->outline += (size_t)outline;
+    if (entry_expires(fresh) && !(fresh->flags & ENTRY_IN_CALENDAR))
+        expire_file(hold, db, fresh, key->hash);
+    return fresh;
+}
+
+/* Whether a token already filed for `old` also serves an entry that expires at expire_ms. */
+static uint8_t calendar_flag(const struct entry *old, int64_t expire_ms)
+{
+    if (old == NULL || !(old->flags & ENTRY_IN_CALENDAR))
+        return 0;
+    bool serves =
+        expire_ms == EXPIRE_NONE || (entry_expires(old) && expire_ms >= entry_expire_ms(old));
+    return serves ? ENTRY_IN_CALENDAR : 0;
+}
+
+static struct entry *put_shape(struct hold *hold, const struct key *key, struct entry *old,
+                               struct entry_shape *shape, bool value_moved)
+{
+    struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
+    shape->keep_flags = calendar_flag(old, shape->expire_ms);
+    return shard_store(hold, key, old, entry_build(shard, shape), value_moved);
+}
+
+/* Overwrites a string in place where the new one fits the old one's cell and shape. */
+static bool overwrite(struct hold *hold, struct entry *e, struct slice value, int64_t expire_ms,
+                      enum value_encoding encoding)
+{
+    if (e->flags & ENTRY_OUTLINE || entry_type(e) != TYPE_STRING ||
+        entry_expires(e) != (expire_ms != EXPIRE_NONE))
+        return false;
+    size_t size = entry_size(e), fresh = size - e->value_len + value.len;
+    if (size != fresh && (MAX_OF(size, fresh) > ENTRY_INLINE_MAX ||
+                          cells_class_size(size) != cells_class_size(fresh)))
+        return false;
+    if (expire_ms != EXPIRE_NONE && expire_ms < entry_expire_ms(e))
+        return false; /* needs an earlier token: the general path files it */
+    memmove(entry_value_place(e), value.data, value.len);
+    e->value_len = (uint16_t)value.len;
+    e->type_encoding = (uint8_t)(TYPE_STRING | encoding << 4);
+    if (expire_ms != EXPIRE_NONE)
+        memcpy(e->rest, &expire_ms, 8);
+    e->flags =
+        (uint8_t)((e->flags & ~ENTRY_EPOCH_MASK) | hold->keyspace->epoch << ENTRY_EPOCH_SHIFT);
+    if (!(hold->flags & HOLD_NO_TOUCH))
+        recency_touch(hold, e);
+    return true;
+}
+
+static bool string_fits_inline(const struct key *key, size_t value_len, int64_t expire_ms)
+{
+    struct entry_shape shape = {
+        .key = key->name, .value = {NULL, value_len}, .expire_ms = expire_ms};
+    return value_len <= sizeof(void *) || entry_shape_size(&shape) <= ENTRY_INLINE_MAX;
+}
+
+struct entry *keyspace_put_string(struct hold *hold, const struct key *key, struct entry *old,
+                                  struct slice value, int64_t expire_ms)
+{
+    enum value_encoding encoding = string_encoding_of(value);
+    if (old != NULL) {
+        entry_before_change(hold, key->db, old);
+        if (overwrite(hold, old, value, expire_ms, encoding))
+            return old;
+    }
+    struct entry_shape shape = {.key = key->name,
+                                .type = TYPE_STRING,
+                                .encoding = encoding,
+                                .value = value,
+                                .expire_ms = expire_ms,
+                                .clock = recency_fresh(hold)};
+    if (!string_fits_inline(key, value.len, expire_ms))
+        shape.pointer = blob_new(value.data, value.len, value.len);
+    return put_shape(hold, key, old, &shape, false);
+}
+
+struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct entry *old,
+                                struct blob *blob, int64_t expire_ms)
+{
+    struct slice value = slice_of(blob->data, blob->len);
+    if (string_fits_inline(key, value.len, expire_ms)) {
+        struct entry *e = keyspace_put_string(hold, key, old, value, expire_ms);
+        blob_release(blob);
+        return e;
+    }
+    if (old != NULL)
+        entry_before_change(hold, key->db, old);
+    struct entry_shape shape = {.key = key->name,
+                                .type = TYPE_STRING,
+                                .encoding = string_encoding_of(value),
+                                .pointer = blob,
+                                .expire_ms = expire_ms,
+                                .clock = recency_fresh(hold)};
+    return put_shape(hold, key, old, &shape, false);
+}
+
+/* The string of an outline entry made `len` bytes long in its own blob; the entry stays where it is. */
+static char *edit_blob(struct hold *hold, struct entry *e, size_t len)
+{
+    struct blob *blob = entry_pointer(e);
+    blob = blob_writable(blob, MAX_OF(len, blob->len));
+    if (len > blob->len)
+        memset(blob->data + blob->len, 0, len - blob->len);
+    blob->len = len;
+    memcpy(entry_value_place(e), &blob, sizeof blob);
+    e->type_encoding = (uint8_t)(TYPE_STRING | ENCODING_RAW << 4);
+    e->flags =
+        (uint8_t)((e->flags & ~ENTRY_EPOCH_MASK) | hold->keyspace->epoch << ENTRY_EPOCH_SHIFT);
+    return blob->data;
+}
+
+struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, struct entry *old,
+                                   size_t len, char **place)
+{
+    int64_t expire_ms = EXPIRE_NONE;
+    struct slice value = {NULL, 0};
+    uint32_t clock = recency_fresh(hold);
+    if (old != NULL) {
+        entry_before_change(hold, key->db, old);
+        expire_ms = entry_expire_ms(old);
+        value = entry_string(old);
+        clock = entry_clock(old);
+        if (old->flags & ENTRY_OUTLINE && !string_fits_inline(key, len, expire_ms)) {
+            *place = edit_blob(hold, old, len);
+            return old;
+        }
+        if (len == value.len && overwrite(hold, old, value, expire_ms, ENCODING_RAW)) {
+            *place = entry_value_place(old);
+            return old;
+        }
+    }
+    struct entry_shape shape = {.key = key->name,
+                                .type = TYPE_STRING,
+                                .encoding = ENCODING_RAW,
+                                .value = {NULL, len},
+                                .expire_ms = expire_ms,
+                                .clock = clock,
+                                .keep_flags = calendar_flag(old, expire_ms)};
+    struct blob *blob = NULL;
+    if (!string_fits_inline(key, len, expire_ms))
+        shape.pointer = blob = blob_new(NULL, len, old == NULL ? len : len + len / 4);
+    struct entry *fresh = entry_build(keyspace_shard(hold->keyspace, key->hash), &shape);
+    *place = blob != NULL ? blob->data : entry_value_place(fresh);
+    size_t kept = MIN_OF(value.len, len);
+    if (kept != 0)
+        memcpy(*place, value.data, kept);
+    memset(*place + kept, 0, len - kept);
+    return shard_store(hold, key, old, fresh, false);
+}
+
+struct entry *keyspace_put_pointer(struct hold *hold, const struct key *key, struct entry *old,
+                                   enum value_type type, enum value_encoding encoding,
+                                   void *pointer, int64_t expire_ms)
+{
+    if (old != NULL)
+        entry_before_change(hold, key->db, old);
+    struct entry_shape shape = {.key = key->name,
+                                .type = type,
+                                .encoding = encoding,
+                                .pointer = pointer,
+                                .expire_ms = expire_ms,
+                                .clock = recency_fresh(hold)};
+    return put_shape(hold, key, old, &shape, false);
+}
+
+struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *e,
+                                  int64_t expire_ms)
+{
+    if (entry_expire_ms(e) == expire_ms)
+        return e;
+    entry_before_change(hold, key->db, e);
+    struct shard_db *db = &keyspace_shard(hold->keyspace, key->hash)->dbs[key->db];
+    if (entry_expires(e) && expire_ms != EXPIRE_NONE) {
+        uint8_t keep = calendar_flag(e, expire_ms);
+        memcpy(e->rest, &expire_ms, 8);
+        e->flags = (uint8_t)((e->flags & ~(ENTRY_EPOCH_MASK | ENTRY_IN_CALENDAR)) | keep |
+                             hold->keyspace->epoch << ENTRY_EPOCH_SHIFT);
+        if (!keep)
+            expire_file(hold, db, e, key->hash);
+        return e;
+    }
+    struct entry_shape shape = {.key = entry_key(e),
+                                .type = entry_type(e),
+                                .encoding = entry_encoding(e),
+                                .expire_ms = expire_ms,
+                                .clock = entry_clock(e)};
+    if (e->flags & ENTRY_OUTLINE)
+        shape.pointer = entry_pointer(e);
+    else
+        shape.value = slice_of(entry_value_place(e), e->value_len);
+    if (shape.pointer == NULL && !string_fits_inline(key, shape.value.len, expire_ms)) {
+        shape.pointer = blob_new(shape.value.data, shape.value.len, shape.value.len);
+        return put_shape(hold, key, e, &shape, false);
+    }
+    return put_shape(hold, key, e, &shape, true);
+}
+
+static void shard_unlink(struct shard *shard, const struct key *key, struct entry *e)
+{
+    struct shard_db *db = &shard->dbs[key->db];
+    table_remove(db->keys, key->hash, e);
+    RELAXED_STORE(&db->count, db->count - 1);
+    if (entry_expires(e))
+        RELAXED_STORE(&db->expires, db->expires - 1);
+    if (e->flags & ENTRY_OUTLINE)
+        db->outline--;
+}
+
+void shard_remove(struct hold *hold, const struct key *key, struct entry *e, bool lazy)
+{
+    struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
+    entry_before_change(hold, key->db, e);
+    shard_unlink(shard, key, e);
+    entry_free_value(shard->keyspace, e, lazy);
+    entry_free_shell(shard, e);
+}
+
+void keyspace_remove(struct hold *hold, const struct key *key, struct entry *e, bool lazy)
+{
+    shard_remove(hold, key, e, lazy);
+}
+
+void keyspace_rename(struct hold *hold, const struct key *from, struct entry *e,
+                     const struct key *to)
+{
+    struct keyspace *ks = hold->keyspace;
+    struct entry *target = keyspace_find(hold, to, FIND_PEEK);
+    if (target != NULL)
+        shard_remove(hold, to, target, RELAXED_LOAD(&ks->options.lazy_server_del));
+    entry_before_change(hold, from->db, e);
+    struct entry_shape shape = {.key = to->name,
+                                .type = entry_type(e),
+                                .encoding = entry_encoding(e),
+                                .expire_ms = entry_expire_ms(e),
+                                .clock = entry_clock(e)};
+    bool moved = e->flags & ENTRY_OUTLINE;
+    if (moved)
+        shape.pointer = entry_pointer(e);
+    else
+        shape.value = slice_of(entry_value_place(e), e->value_len);
+    if (!moved && !string_fits_inline(to, shape.value.len, shape.expire_ms))
+        shape.pointer = blob_new(shape.value.data, shape.value.len, shape.value.len);
+    struct shard *source = keyspace_shard(ks, from->hash);
+    struct entry *fresh = entry_build(keyspace_shard(ks, to->hash), &shape);
+    shard_unlink(source, from, e);
+    entry_free_shell(source, e);
+    shard_store(hold, to, NULL, fresh, false);
+}
+
+/* ---- whole databases ---- */
+
+/* What FLUSH takes away from one shard, to be freed elsewhere. */
+struct discarded {
+    struct keyspace *keyspace;
+    struct table *keys;
+    struct cells
+        *cells; /* NULL: still in use by other databases; the entries were freed one by one */
+    bool outline;
+};
+
+static void discard_free(void *thing)
+{
+    struct discarded *d = thing;
+    if (d->outline)
+        free_values(d->keyspace, d->keys);
+    table_free(d->keys);
+    cells_free_all(d->cells);
+    mem_free(d);
+}
+
+struct flush_one {
+    struct shard *shard;
+};
+
+static void flush_visit(void *item, void *ctx)
+{
+    struct flush_one *f = ctx;
+    entry_free_value(f->shard->keyspace, item, false);
+    entry_free_shell(f->shard, item);
+}
+
+static bool others_empty(const struct keyspace *ks, const struct shard *shard, uint32_t db)
+{
+    for (uint32_t d = 0; d < ks->options.databases; d++)
+        if (d != db && shard->dbs[d].count != 0)
+            return false;
+    return true;
+}
+
+static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index, bool lazy)
+{
+    struct shard_db *db = &shard->dbs[index];
+    if (others_empty(ks, shard, index)) {
+        /* The whole heap goes with the table: nothing is walked unless entries own something. Long keys are in mem. */
+        struct discarded *d = mem_alloc(sizeof *d);
+        *d = (struct discarded){ks, db->keys, shard->cells, true};
+        db->keys = table_new(entry_hash, ks);
+        shard->cells = cells_new();
+        if (lazy && ks->hooks.free_later != NULL)
+            ks->hooks.free_later(ks->hooks.ctx, discard_free, d);
+        else
+            discard_free(d);
+    } else {
+        struct flush_one f = {shard};
+        for (uint64_t at = 0; at != TABLE_END;)
+            at = table_scan(db->keys, at, SIZE_MAX, SIZE_MAX, flush_visit, &f);
+        table_clear(db->keys);
+    }
+    if (db->due != NULL)
+        calendar_clear(db->due);
+    db->rebuild_at = TABLE_END;
+    db->outline = 0;
+    RELAXED_STORE(&db->count, 0);
+    RELAXED_STORE(&db->expires, 0);
+}
+
+size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy)
+{
+    struct keyspace *ks = hold->keyspace;
+    ASSERT(hold->mask == HOLD_ALL);
+    size_t count = keyspace_size(ks, db);
+    if (ks->pass_active && ks->hooks.before_flush != NULL)
+        ks->hooks.before_flush(ks->hooks.ctx, hold, db);
+    for (uint32_t i = 0; i < SHARD_COUNT; i++)
+        if (ks->shards[i].dbs[db].count != 0)
+            flush_shard(ks, &ks->shards[i], db, lazy);
+    return count;
+}
+
+void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b)
+{
+    struct keyspace *ks = hold->keyspace;
+    ASSERT(hold->mask == HOLD_ALL);
+    if (a == b)
+        return;
+    if (ks->pass_active && ks->hooks.before_flush != NULL) {
+        ks->hooks.before_flush(ks->hooks.ctx, hold, a);
+        ks->hooks.before_flush(ks->hooks.ctx, hold, b);
+    }
+    for (uint32_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard_db *dbs = ks->shards[i].dbs, swap = dbs[a];
+        dbs[a] = dbs[b];
+        dbs[b] = swap;
+        /* The counters are read without the lock. */
+        RELAXED_STORE(&dbs[a].count, dbs[a].count);
+    }
+}
