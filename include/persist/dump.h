@@ -1,0 +1,44 @@
+/* dump.h - one value as bytes and back: the payload of DUMP and RESTORE.
+ *
+ *      +-----------+------------------------+--------------+------------+
+ *      | type: 1   | value as in RDB files  | version: 2   | crc64: 8   |   little endian
+ *      +-----------+------------------------+--------------+------------+
+ *
+ * The check sum covers everything before it. We write RDB version 10, which redis-server 7.0 and later
+ * read, and accept every version up to 11. Parsing never reads beyond the payload, whatever is in it.
+ */
+#ifndef SPILLWAY_PERSIST_DUMP_H
+#define SPILLWAY_PERSIST_DUMP_H
+
+#include "base/bytes.h"
+#include "keyspace/keyspace.h"
+
+/* Appends the payload of the entry's value to out. The entry is held. compress: rdbcompression. */
+void dump_append(const struct entry *entry, bool compress, struct bytes *out);
+
+/* A value that belongs to no key yet. */
+struct dump_value {
+    enum value_type type;
+    enum value_encoding encoding; /* not for strings: the keyspace derives theirs */
+    struct blob *blob;            /* a large string, owned */
+    struct slice string;          /* a string's bytes: in the blob, in storage, or in the payload */
+    void *pointer;                /* not a string: the structure, owned */
+    struct bytes storage;
+};
+
+enum dump_result {
+    DUMP_OK,
+    DUMP_BAD_CHECKSUM, /* or version: "ERR DUMP payload version or checksum are wrong" */
+    DUMP_BAD_FORMAT    /* "ERR Bad data format" */
+};
+/* Only the frame: length, version, check sum. */
+bool dump_verify(struct slice payload);
+/* Verifies and parses. On DUMP_OK *out is the caller's, to be given to dump_put or dump_value_free; its string
+ * may point into the payload. */
+enum dump_result dump_parse(struct slice payload, struct dump_value *out) NODISCARD;
+/* Files the value under key (entry: what keyspace_find answered, or NULL) and takes it over. */
+struct entry *dump_put(struct hold *hold, const struct key *key, struct entry *entry,
+                       struct dump_value *value, int64_t expire_ms);
+void dump_value_free(struct dump_value *value);
+
+#endif
