@@ -311,11 +311,10 @@ size_t mem_used(void)
     lock_take(&registry_lock);
     uint64_t freed = left_freed, allocated = left_allocated;
 #ifndef SPILLWAY_JEMALLOC
-    freed += RELAXED_LOAD(&shared_freed);
+    freed += __atomic_load_n(&shared_freed, __ATOMIC_ACQUIRE);
 #endif
     for (const struct thread_totals *t = registry; t; t = t->next)
-        freed += RELAXED_LOAD(t->freed);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        freed += __atomic_load_n(t->freed, __ATOMIC_ACQUIRE); /* before the loads below */
     for (const struct thread_totals *t = registry; t; t = t->next)
         allocated += RELAXED_LOAD(t->allocated);
 #ifndef SPILLWAY_JEMALLOC

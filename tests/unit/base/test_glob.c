@@ -1,4 +1,5 @@
-/* test_glob.c - glob patterns: every item, their ends, and a pattern that would explode by recursion. */
+/* test_glob.c - glob patterns: every item, their ends, and a pattern that would explode by
+ * recursion. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

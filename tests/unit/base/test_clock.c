@@ -1,0 +1,63 @@
+/* test_clock.c - clocks agree with the system's, never run back, and shift for tests. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <time.h>
+#include "base/clock.h"
+
+static void test_wall(void **state)
+{
+    int64_t now_ms = (int64_t)time(NULL) * 1000;
+    assert_true(llabs(clock_wall_ms() - now_ms) < 2000);
+    assert_true(llabs(clock_wall_us() / 1000 - clock_wall_ms()) < 1000);
+}
+
+static void test_mono(void **state)
+{
+    uint64_t last = clock_mono_ns();
+    for (int i = 0; i < 10000; i++) {
+        uint64_t now = clock_mono_ns();
+        assert_true(now >= last);
+        last = now;
+    }
+    assert_true(clock_mono_us() - last / 1000 < 1000000);
+    assert_true(clock_mono_ms() - last / 1000000 < 1000);
+}
+
+static void test_sleep(void **state)
+{
+    uint64_t start = clock_mono_us();
+    clock_sleep_us(3000);
+    assert_true(clock_mono_us() - start >= 3000);
+    start = clock_mono_us();
+    clock_sleep_us(0);
+    clock_sleep_us(1000001); /* more than a second */
+    assert_true(clock_mono_us() - start >= 1000001);
+}
+
+static void test_shift(void **state)
+{
+    int64_t before = clock_wall_ms();
+    uint64_t mono = clock_mono_ms();
+    clock_shift_ms(86400000);
+    clock_shift_ms(5);
+    assert_true(clock_wall_ms() - before >= 86400005);
+    assert_true(clock_wall_ms() - before < 86410000);
+    assert_true(clock_mono_ms() - mono < 10000); /* durations know no shift */
+    clock_shift_ms(-86400005);
+    assert_true(llabs(clock_wall_ms() - before) < 10000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wall),
+        cmocka_unit_test(test_mono),
+        cmocka_unit_test(test_sleep),
+        cmocka_unit_test(test_shift),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
