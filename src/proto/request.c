@@ -1,17 +1,20 @@
 /* request.c - the request parser.
  *
- * There are two paths. parse_whole handles the hot case, a well-formed multibulk command that lies completely in the
- * buffer: one pass, arguments straight into the batch's vector, no state. Whatever it does not like (an end of the
- * buffer, a long number, a wrong byte, a stranger) it hands to the careful path, together with the arguments it has
- * understood. The careful path keeps its progress in the parser: `at` is the start of the line or of the argument that
- * comes next, `scanned` how much of that line was searched in vain, and the finished arguments are spans (offsets, as the
- * buffer may move). It is the only one that judges, so there is one place for each error.
+ * There are two paths. parse_whole handles the hot case, a well-formed multibulk command that lies
+ * completely in the buffer: one pass, arguments straight into the batch's vector, no state.
+ * Whatever it does not like (an end of the buffer, a long number, a wrong byte, a stranger) it
+ * hands to the careful path, together with the arguments it has understood. The careful path keeps
+ * its progress in the parser: `at` is the start of the line or of the argument that comes next,
+ * `scanned` how much of that line was searched in vain, and the finished arguments are spans
+ * (offsets, as the buffer may move). It is the only one that judges, so there is one place for each
+ * error.
  *
- * The number of arguments that a client announces is never allocated for: parse_whole asks first whether the buffer
- * can hold that many, and spans grow with what has arrived.
+ * The number of arguments that a client announces is never allocated for: parse_whole asks first
+ * whether the buffer can hold that many, and spans grow with what has arrived.
  *
- * As in Redis the byte behind a CR and the two bytes behind an argument are skipped unseen. Unlike Redis, a NUL in a line
- * is a byte like any other (it ends Redis's search for the line's end and leaves the client waiting).
+ * As in Redis the byte behind a CR and the two bytes behind an argument are skipped unseen. Unlike
+ * Redis, a NUL in a line is a byte like any other (it ends Redis's search for the line's end and
+ * leaves the client waiting).
  *
  * Protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
@@ -169,13 +172,15 @@ static enum request_result bad_sigil(struct request_parser *p, char got)
 
 /* --- the careful path --- */
 
-/* Looks for `ending` in the line at p->at. READY: *line_len bytes precede it. BAD: there is none where one must be. */
+/* Looks for `ending` in the line at p->at. READY: *line_len bytes precede it. BAD: there is none
+ * where one must be. */
 static enum request_result find_line(struct input *in, char ending, size_t *line_len)
 {
     struct request_parser *p = in->p;
     size_t window = MIN_OF(in->len - p->at, (size_t)REQUEST_INLINE_MAX + 1);
     const char *line = in->data + p->at;
-    const char *found = window > p->scanned ? memchr(line + p->scanned, ending, window - p->scanned) : NULL;
+    const char *found =
+        window > p->scanned ? memchr(line + p->scanned, ending, window - p->scanned) : NULL;
     *in->wanted = 1;
     if (!found) {
         p->scanned = window;
@@ -186,8 +191,8 @@ static enum request_result find_line(struct input *in, char ending, size_t *line
     return REQUEST_READY;
 }
 
-/* A length line: sigil, number, CR and one byte more. READY: its number is *value (or *valid is false) and p->at is
- * still at its start, *size bytes before its end. */
+/* A length line: sigil, number, CR and one byte more. READY: its number is *value (or *valid is
+ * false) and p->at is still at its start, *size bytes before its end. */
 static enum request_result find_length(struct input *in, int64_t *value, bool *valid, size_t *size)
 {
     size_t line_len;
@@ -338,8 +343,8 @@ static NOINLINE enum request_result parse_careful(struct input *in, struct reque
 
 /* --- the hot path --- */
 
-/* A number without sign or leading zeros and the two bytes behind it, CR first. At least 5 bytes must be readable at
- * *cursor. False, with *cursor unmoved, for anything else or longer. */
+/* A number without sign or leading zeros and the two bytes behind it, CR first. At least 5 bytes
+ * must be readable at *cursor. False, with *cursor unmoved, for anything else or longer. */
 ALWAYS_INLINE bool short_number(const char **cursor, const char *end, uint32_t *out)
 {
     const char *at = *cursor;
@@ -353,7 +358,7 @@ ALWAYS_INLINE bool short_number(const char **cursor, const char *end, uint32_t *
         const char *stop = MIN_OF(end - 2, *cursor + DIGITS_MAX);
         do {
             value = value * 10 + digit;
-            digit = (uint8_t)*++at - (uint32_t)'0';
+            digit = (uint8_t) * ++at - (uint32_t)'0';
         } while (digit <= 9 && at < stop);
     }
     if (UNLIKELY(*at != '\r' || end - at < 2))
@@ -364,8 +369,9 @@ ALWAYS_INLINE bool short_number(const char **cursor, const char *end, uint32_t *
 }
 
 /* Leaves the judgement of what is at `at`, behind `seen` arguments, to the careful path. */
-static NOINLINE enum request_result hand_over(struct input *in, const char *at, uint32_t argc, uint32_t seen,
-                                              const struct slice *argv, struct request *out)
+static NOINLINE enum request_result hand_over(struct input *in, const char *at, uint32_t argc,
+                                              uint32_t seen, const struct slice *argv,
+                                              struct request *out)
 {
     struct request_parser *p = in->p;
     p->argc_wanted = argc;
@@ -385,7 +391,8 @@ ALWAYS_INLINE enum request_result parse_whole(struct input *in, struct request *
     uint32_t argc, i;
     if (UNLIKELY(!short_number(&at, end, &argc)))
         return parse_careful(in, out);
-    if (UNLIKELY(argc == 0 || argc > in->limits->multibulk_max || (size_t)(end - at) / ARGUMENT_MIN < argc))
+    if (UNLIKELY(argc == 0 || argc > in->limits->multibulk_max ||
+                 (size_t)(end - at) / ARGUMENT_MIN < argc))
         return parse_careful(in, out);
     struct slice *argv = vector_room(in->vector, argc);
     if (UNLIKELY(!argv))
@@ -409,11 +416,12 @@ ALWAYS_INLINE enum request_result parse_whole(struct input *in, struct request *
 }
 
 enum request_result request_parse(struct request_parser *p, const struct request_limits *limits,
-                                  struct request_vector *vector, char *data, size_t len, struct request *out,
-                                  size_t *wanted)
+                                  struct request_vector *vector, char *data, size_t len,
+                                  struct request *out, size_t *wanted)
 {
     struct input in = {p, limits, vector, data, len, wanted};
-    if (LIKELY(p->state == NEXT_COMMAND && len > ARGUMENT_MIN && data[0] == '*' && limits->authenticated))
+    if (LIKELY(p->state == NEXT_COMMAND && len > ARGUMENT_MIN && data[0] == '*' &&
+               limits->authenticated))
         return parse_whole(&in, out);
     return parse_careful(&in, out);
 }
