@@ -13,8 +13,8 @@
 #include "base/bytes.h"
 #include "proto/split.h"
 
-#define REQUEST_INLINE_MAX           (64 * 1024) /* bytes of an inline command or of a length line */
-#define REQUEST_MULTIBULK_MAX        INT32_MAX   /* arguments of one command */
+#define REQUEST_INLINE_MAX           (64 * 1024)  /* bytes of an inline command or length line */
+#define REQUEST_MULTIBULK_MAX        INT32_MAX    /* arguments of one command */
 #define REQUEST_BULK_MAX             (512L << 20) /* the default of proto-max-bulk-len */
 #define REQUEST_UNAUTH_MULTIBULK_MAX 10           /* arguments, before AUTH */
 #define REQUEST_UNAUTH_BULK_MAX      16384        /* bytes of one argument, before AUTH */

@@ -235,7 +235,7 @@ static enum request_result parse_inline(struct input *in, struct request *out)
         argc++;
     if (more < 0)
         return bad(p, "Protocol error: unbalanced quotes in request");
-    struct slice *argv = vector_room(in->vector, argc);
+    struct slice *argv = argc ? vector_room(in->vector, argc) : NULL;
     if (!argv && argc)
         return bad(p, OUT_OF_MEMORY);
 
@@ -246,7 +246,7 @@ static enum request_result parse_inline(struct input *in, struct request *out)
         to += at - to;
     }
     in->vector->len += argc;
-    *out = (struct request){.argc = argc, .argv = argc ? argv : NULL, .size = size};
+    *out = (struct request){.argc = argc, .argv = argv, .size = size};
     parser_rewind(p);
     return REQUEST_READY;
 }
@@ -315,13 +315,13 @@ static enum request_result finish(struct input *in, struct request *out)
 {
     struct request_parser *p = in->p;
     uint32_t argc = p->argc_wanted;
-    struct slice *argv = vector_room(in->vector, argc);
+    struct slice *argv = argc ? vector_room(in->vector, argc) : NULL;
     if (!argv && argc)
         return bad(p, OUT_OF_MEMORY);
     for (uint32_t i = 0; i < argc; i++)
         argv[i] = slice_of(in->data + p->spans[i].at, p->spans[i].len);
     in->vector->len += argc;
-    *out = (struct request){.argc = argc, .argv = argc ? argv : NULL, .size = p->at};
+    *out = (struct request){.argc = argc, .argv = argv, .size = p->at};
     parser_rewind(p);
     return REQUEST_READY;
 }

@@ -66,7 +66,7 @@ int split_next(const char **at, const char *end, char *out, size_t *len)
         }
         if (quote == 0 && ends_bare_word(c))
             break;
-        if (c == quote) {
+        if (quote != 0 && c == quote) {
             in++;
             if (in < end && !is_blank(*in))
                 return -1;

@@ -313,7 +313,7 @@ static void argv_stays(void **state)
         }
         assert_int_equal(at, len);
         for (int i = 0; i < COMMANDS; i++) {
-            char number[8];
+            char number[16];
             sprintf(number, "%04d", i);
             assert_int_equal(requests[i].argc, 3);
             assert_true(slice_eq(requests[i].argv[0], SLICE("ECHO")));
