@@ -216,14 +216,15 @@ static void test_process_figures(void **state)
 {
     struct mem_stats stats;
     size_t size = 32 << 20;
-    char *volatile p = mem_alloc(size); /* volatile: or the writes would be optimised away */
-    memset(p, 1, size);
+    volatile char *p = mem_alloc(size); /* volatile: the writes must not be optimised away */
+    for (size_t i = 0; i < size; i += 4096)
+        p[i] = 1;
     mem_stats_read(&stats);
     assert_true(stats.allocated >= size);
     assert_true(stats.active >= stats.allocated);
     assert_true(stats.resident >= stats.active);
     assert_true(mem_rss() >= size);
-    mem_free(p);
+    mem_free((void *)p);
     mem_purge();
     mem_stats_read(&stats);
 #ifdef SPILLWAY_JEMALLOC
