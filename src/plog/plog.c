@@ -308,7 +308,7 @@ struct slice plog_peek(struct plog_reader *reader)
 void plog_advance(struct plog_reader *reader, size_t len)
 {
     struct segment *s = reader->segment;
-    ASSERT(len == 0 || (s && reader->at + len <= s->start + s->used));
+    ASSERT(len == 0 || (s && reader->at + len <= s->start + RELAXED_LOAD(&s->used)));
     RELAXED_STORE(&reader->at, reader->at + len);
     if (s && __atomic_load_n(&s->next, __ATOMIC_ACQUIRE) && s->start + s->used <= reader->at)
         reader_step(reader);
