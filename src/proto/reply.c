@@ -407,7 +407,7 @@ void reply_help(struct reply_buffer *r, const char *command, const char *const *
     for (size_t i = 0; i < count; i++)
         reply_simple(r, lines[i]);
     reply_simple(r, "HELP");
-    reply_simple(r, "    Print this help.");
+    reply_simple(r, "    Prints this help.");
 }
 
 size_t reply_array_deferred(struct reply_buffer *r)

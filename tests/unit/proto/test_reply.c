@@ -152,7 +152,7 @@ static void help(void **state)
     static const char *const lines_of_help[] = {"GET <key>", "    Gets.", NULL};
     SAME(reply_help(r, "object", lines_of_help),
          "*5\r\n+OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n"
-         "+GET <key>\r\n+    Gets.\r\n+HELP\r\n+    Print this help.\r\n");
+         "+GET <key>\r\n+    Gets.\r\n+HELP\r\n+    Prints this help.\r\n");
 }
 
 static void deferred_array(struct reply_buffer *r, size_t count)

@@ -399,7 +399,7 @@ static void large_command_in_pieces(void **state)
     free(data);
 }
 
-/* A length line of 64 KiB, byte by byte, is searched once, not once per byte; here only: it is
+/* What a client announces is not allocated for; only what has arrived is. */
  * right. */
 static void announced_counts_cost_nothing(void **state)
 {
