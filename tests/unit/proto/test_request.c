@@ -400,7 +400,6 @@ static void large_command_in_pieces(void **state)
 }
 
 /* What a client announces is not allocated for; only what has arrived is. */
- * right. */
 static void announced_counts_cost_nothing(void **state)
 {
     struct request_parser parser;
