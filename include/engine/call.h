@@ -84,6 +84,5 @@ void call_notify(struct call *call, char class, const char *event, const struct 
  * client_complete. cancel is called if the client goes away first. */
 void call_defer(struct call *call, void *state, void (*cancel)(struct client *client));
 void client_complete(struct client *client);
-struct client *lane_find_client(struct lane *lane, uint64_t id); /* owner thread; NULL: gone */
 
 #endif

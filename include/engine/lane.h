@@ -1,34 +1,50 @@
 /* lane.h - one worker's share of the engine: its buffers, clocks, counters, clients and inbox.
  *
- * net/ owns the loop and calls lane_feed with bytes of one connection; the engine parses every complete command of
- * them into a batch, runs it, and leaves the replies in lane->reply for net/ to send. Other threads reach a lane by
- * posting messages. A lane without a loop (tests, the loader) works the same.
+ * net/ owns the loop and calls lane_feed with bytes of one connection; the engine parses every
+ * complete command of them into a batch, runs it, and leaves the replies in lane->reply for net/ to
+ * send. Other threads reach a lane by posting messages. A lane without a loop (tests, the loader)
+ * works the same.
  */
 #ifndef SPILLWAY_ENGINE_LANE_H
 #define SPILLWAY_ENGINE_LANE_H
 
+#include "base/lock.h"
 #include "base/queue.h"
 #include "base/rand.h"
 #include "engine/client.h"
+#include "guard/verdict.h"
 #include "keyspace/keyspace.h"
 #include "proto/reply.h"
 
 struct server;
+struct batch;
+
+#define LANE_ERROR_CODES 64
+
+/* How often replies began with one error code: written by the owner; `used` is released after code. */
+struct lane_errors {
+    uint32_t used; /* atomic */
+    struct {
+        char code[32];
+        uint64_t count; /* atomic */
+    } codes[LANE_ERROR_CODES];
+};
 
 /* Counters of one lane: written by it alone with OWNER_ADD, summed by readers (INFO). */
 struct lane_stats {
     struct keyspace_stats keyspace;
-    uint64_t commands, calls_failed, calls_rejected, connections, rejected_connections;
+    uint64_t commands, errors, connections, rejected_connections;
     uint64_t bytes_in, bytes_out, reads, writes;
-    uint64_t errors_unauthenticated, errors_acl;
-    uint64_t client_queries_too_big, client_outputs_too_big;
-    uint64_t refused_disk, refused_memory, clients_evicted;
-    uint64_t expire_slices, dirty;
+    uint64_t queries_too_big, outputs_too_big;
+    uint64_t refused_disk, refused_memory;
+    uint64_t dirty;            /* changes to the data set */
+    uint64_t eviction_us;
+    struct lane_errors by_code;
 };
 
-/* Per command and lane; index = registry index of the row. */
+/* Per command row and lane; index = registry index of the row. */
 struct command_stats {
-    uint64_t calls, failed, rejected, us; /* owner lane */
+    uint64_t calls, failed, rejected, us; /* owner lane; atomic for readers */
 };
 
 struct lane_message {
@@ -37,55 +53,62 @@ struct lane_message {
 };
 
 struct lane {
-    struct server *server;
-    unsigned index;
+    struct server *server; /* set once */
+    unsigned index;        /* set once */
     struct reply_buffer reply; /* replies of the batch being run */
     struct request_vector arguments;
+    struct batch *batch;
     struct rand random;
-    int64_t now_ms;      /* wall time, read once a turn (and again after anything slow) */
-    uint64_t now_us;     /* monotonic, same */
-    uint64_t log_gate;   /* highest log offset the replies in `reply` depend on; 0 = none */
-    struct bytes record; /* scratch for log records */
+    int64_t now_ms;    /* wall time, read once a turn (and again after anything slow) */
+    uint64_t now_us;   /* monotonic, same */
+    uint64_t log_gate; /* highest log offset the replies in `reply` depend on; 0 = none */
+    struct bytes record;   /* scratch: what to log instead of the command */
+    struct bytes removals; /* scratch: the record of a key that expired or was evicted */
+    struct guard_purse purse;
+    bool over_memory;        /* above maxmemory, and eviction did not help */
+    uint64_t next_slice_us;  /* when background work is due next */
+    uint32_t paused;         /* clients waiting for CLIENT PAUSE or the disk guard's retry */
     struct lane_stats stats;
     struct command_stats *command_stats;
 
-    struct lock_word {
-        uint32_t state;
-    } registry;             /* guards the list and clients' strings; see lane_clients_lock */
-    struct client *clients; /* registry lock; owner may walk without changing */
+    struct lock registry;   /* guards the list and the clients' strings */
+    struct client *clients; /* registry lock; the owner may walk it without */
     uint32_t client_count;  /* atomic */
 
     struct queue inbox;
-    void (*wake)(
-        struct lane
-            *lane); /* set by net/ before start: wakes the loop; NULL: the inbox is polled */
-    /* Called by the engine when a client that was deferred, paused or told to close has something for net/ to do: continue with its
-     * remaining input, flush lane->reply to it, or close it. Owner thread. */
+    /* Set by net/ before start: wakes the loop. NULL: the inbox is polled by lane_tick. */
+    void (*wake)(struct lane *lane);
+    /* Something for net/ to do with a client that was deferred, paused or told to close: flush
+     * lane->reply to it, feed its remaining input, or close it. Owner thread. */
     void (*client_ready)(struct lane *lane, struct client *client);
     void *loop; /* net's */
 };
 
 enum feed_result {
-    FEED_MORE, /* everything complete was run; *consumed bytes are done; *wanted: more bytes the incomplete command needs */
-    FEED_STOPPED, /* the client was deferred or paused: keep the rest, feed it again after client_ready */
-    FEED_CLOSE /* flush the replies, then close */
+    FEED_MORE,    /* all that is complete was run; *consumed bytes are done */
+    FEED_STOPPED, /* deferred or paused: keep the rest, feed it again after client_ready */
+    FEED_CLOSE    /* flush the replies, then close */
 };
 
-/* Runs every complete command in data[0..len). data is writable (inline quoting). Replies are appended to lane->reply. */
+/* Runs every complete command in data[0..len), which is writable (inline quoting is undone in place).
+ * Replies are appended to lane->reply. *wanted: bytes the incomplete command at the end still needs, at
+ * least. The caller sends lane->reply (not before plog is durable up to lane->log_gate, if that is not
+ * 0) and clears both. */
 enum feed_result lane_feed(struct lane *lane, struct client *client, char *data, size_t len,
                            size_t *consumed, size_t *wanted);
 
-void lane_init(struct lane *lane, struct server *server, unsigned index);
+void lane_init(struct lane *lane, struct server *server, unsigned index); /* lane zeroed before */
 void lane_free(struct lane *lane);
-void lane_turn(struct lane *lane); /* start of a loop turn: refresh the clocks */
-/* End of a turn: bounded slices of background work (expiry, eviction debt, upkeep, capture), the inbox. True: call again soon. */
+void lane_turn(struct lane *lane); /* start of a loop turn: refreshes the clocks */
+/* End of a turn: the inbox, and bounded slices of background work (expiry, eviction, table upkeep,
+ * snapshot capture). True: call again soon, there is more. Cheap when nothing is due. */
 bool lane_tick(struct lane *lane);
 void lane_post(struct lane *lane, struct lane_message *message); /* any thread */
 
-void client_init(struct client *client,
-                 struct lane *lane);     /* zeroed by the caller; registers it, gives it an id */
+/* `client` is zeroed but for peer, local, descriptor and CLIENT_UNIX_SOCKET; registers it and gives it an id. */
+void client_init(struct client *client, struct lane *lane);
 void client_free(struct client *client); /* unregisters; frees strings, not the struct */
-void lane_clients_lock(struct lane *lane);
-void lane_clients_unlock(struct lane *lane);
+struct client *lane_find_client(struct lane *lane, uint64_t id); /* owner; NULL: gone */
+void lane_count_error(struct lane *lane, const char *text, size_t len); /* text begins with its code */
 
 #endif

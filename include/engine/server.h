@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 
+struct call;
+struct key;
 struct keyspace;
 struct plog;
 struct guard;
@@ -35,13 +37,17 @@ struct server {
     uint32_t phase;          /* atomic: enum server_phase */
     uint64_t pause_until_ms; /* atomic: CLIENT PAUSE (wall ms); 0 = none */
     uint32_t pause_all;      /* atomic: 1 = all commands, 0 = writes */
-    uint32_t over_memory; /* atomic: used memory is above maxmemory and eviction could not help */
-    uint64_t dirty;       /* atomic: changes since the last save */
+    uint32_t gate_replies; /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
     uint64_t peak_memory; /* atomic */
     char *config_path;    /* set once; absolute; NULL without a file */
     char *executable;     /* set once */
     /* Asks the process to stop: sets the phase and wakes whoever runs it. Any thread. Set by main. */
     void (*stop)(struct server *server);
+    /* Observers above the engine; set by main before workers start; NULL = nobody. Called on the lane
+     * after the command, its hold dropped. `us` is how long it ran. */
+    void (*slow_call)(struct call *call, uint64_t us);
+    uint64_t slow_call_us; /* atomic: calls at least this long are told to slow_call */
+    void (*notify)(struct call *call, char class, const char *event, const struct key *key);
 };
 
 #endif

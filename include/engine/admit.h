@@ -1,0 +1,20 @@
+/* admit.h - may this command run now? One table of checks, in Redis's order, before any lock is taken. */
+#ifndef SPILLWAY_ENGINE_ADMIT_H
+#define SPILLWAY_ENGINE_ADMIT_H
+
+#include "engine/call.h"
+
+enum admission {
+    ADMIT_RUN,
+    ADMIT_REJECTED, /* an error was replied */
+    ADMIT_WAIT      /* not now: keep the input and ask again (CLIENT PAUSE, the disk guard's metering) */
+};
+
+/* `mask`: shards of the command's keys. Called by the dispatcher on the client's lane, holding nothing. */
+enum admission admit(struct call *call);
+/* Whether a client that was told ADMIT_WAIT should try again. */
+bool admit_may_retry(struct lane *lane, const struct client *client);
+/* Evicts until used memory is below maxmemory again, in bounded steps; sets lane->over_memory. */
+void admit_make_room(struct lane *lane);
+
+#endif

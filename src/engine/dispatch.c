@@ -1,0 +1,377 @@
+/* dispatch.c - the hot path: bytes of one connection in, commands run, replies out.
+ *
+ *   parse     every complete command of the input, at most BATCH_MAX: arguments are slices of it, nothing is copied; look
+ *             the command up, hash its keys, OR their shards' bits; prefetch the buckets
+ *   sweep     prefetch the entries those buckets name
+ *   run       each: admit, hold its shards, run the handler, append the effect to the log, drop the hold
+ *
+ * A run of commands that need the same shards keeps the hold. The order of one connection's commands never changes.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/panic.h"
+#include "engine/admit.h"
+#include "engine/batch.h"
+#include "engine/call.h"
+#include "engine/registry.h"
+#include "engine/settings.h"
+#include "plog/plog.h"
+
+#define UNAUTHENTICATED_ARGS_MAX 10
+#define UNAUTHENTICATED_BULK_MAX 16384
+#define SLOW_US                  500 /* after a command this long the lane's clocks are read again */
+
+struct batch *batch_new(void)
+{
+    return mem_zalloc(sizeof(struct batch));
+}
+
+void batch_free(struct batch *batch)
+{
+    if (batch == NULL)
+        return;
+    mem_free(batch->key_at);
+    mem_free(batch->key_hash);
+    mem_free(batch);
+}
+
+/* ---- parse ---- */
+
+static void reserve_keys(struct batch *batch, uint32_t more)
+{
+    if (LIKELY(batch->key_cap - batch->key_count >= more))
+        return;
+    batch->key_cap = MAX_OF(batch->key_cap * 2, batch->key_count + more + 256);
+    batch->key_at = mem_realloc(batch->key_at, batch->key_cap * sizeof *batch->key_at);
+    batch->key_hash = mem_realloc(batch->key_hash, batch->key_cap * sizeof *batch->key_hash);
+}
+
+static void add_key(struct batch *batch, struct pending *p, const struct server *server, uint32_t db,
+                    uint32_t at)
+{
+    uint64_t hash = hash_bytes(p->argv[at].data, p->argv[at].len, server->seed);
+    batch->key_at[batch->key_count] = at;
+    batch->key_hash[batch->key_count++] = hash;
+    p->key_count++;
+    p->mask |= shard_bit(hash);
+    keyspace_prefetch_bucket(server->keyspace, db, hash);
+}
+
+static void locate_keys(struct batch *batch, struct pending *p, const struct server *server, uint32_t db)
+{
+    const struct command *command = p->command;
+    p->first_key = batch->key_count;
+    if (command->keys[0].flags == 0 && command->find_keys == NULL)
+        return;
+    reserve_keys(batch, p->argc);
+    const struct key_spec *spec = &command->keys[0];
+    if (LIKELY(spec->begin == 1 && spec->last == 0 && !spec->counted && spec->keyword == NULL &&
+               command->keys[1].flags == 0 && command->find_keys == NULL)) {
+        if (p->argc > 1)
+            add_key(batch, p, server, db, 1);
+        return;
+    }
+    uint32_t *positions = batch->key_at + batch->key_count;
+    int count = command_find_keys(command, p->argc, p->argv, positions, NULL, p->argc);
+    for (int i = 0; i < count; i++)
+        add_key(batch, p, server, db, positions[i]);
+}
+
+static void resolve(struct batch *batch, struct pending *p, const struct server *server, uint32_t db)
+{
+    p->parent = NULL;
+    p->key_count = 0;
+    p->mask = 0;
+    p->first_key = batch->key_count;
+    p->command = registry_find(server->registry, p->argv[0], &p->index);
+    if (UNLIKELY(p->command == NULL))
+        return;
+    if (p->command->subcommands != NULL && p->argc > 1) {
+        const struct command *sub = registry_find_sub(server->registry, p->command, p->argv[1], &p->index);
+        if (sub != NULL) {
+            p->parent = p->command;
+            p->command = sub;
+        }
+    }
+    locate_keys(batch, p, server, db);
+    if (p->command->flags & CMD_WHOLE_KEYSPACE)
+        p->mask = HOLD_ALL;
+}
+
+static enum request_result parse_batch(struct lane *lane, struct client *client, char *data, size_t len,
+                                       size_t *parsed, size_t *wanted)
+{
+    struct batch *batch = lane->batch;
+    const struct settings *settings = lane->server->settings;
+    struct request_limits limits = {
+        .multibulk_max = client->authenticated ? 1024 * 1024 * 1024 : UNAUTHENTICATED_ARGS_MAX,
+        .bulk_max = client->authenticated ? RELAXED_LOAD(&settings->proto_max_bulk_len)
+                                          : UNAUTHENTICATED_BULK_MAX,
+        .authenticated = client->authenticated,
+    };
+    uint32_t max = client->authenticated ? BATCH_MAX : 1;
+    uint32_t db = client->db;
+    enum request_result result = REQUEST_READY;
+    request_vector_reset(&lane->arguments);
+    batch->count = 0;
+    batch->key_count = 0;
+    while (batch->count < max && *parsed < len) {
+        struct request request;
+        char *at = data + *parsed;
+        result = request_parse(&client->parser, &limits, &lane->arguments, at, len - *parsed, &request, wanted);
+        if (result != REQUEST_READY)
+            break;
+        *parsed += request.size;
+        if (UNLIKELY(request.argc == 0)) {
+            /* Nothing to run; but what was consumed must count even if nothing follows. */
+            if (batch->count != 0)
+                batch->items[batch->count - 1].end = *parsed;
+            continue;
+        }
+        struct pending *p = &batch->items[batch->count++];
+        p->argc = request.argc;
+        p->argv = request.argv;
+        p->raw = *at == '*' ? slice_of(at, request.size) : slice_of(NULL, 0);
+        p->end = *parsed;
+        resolve(batch, p, lane->server, db);
+    }
+    return result;
+}
+
+static void sweep(const struct lane *lane, const struct client *client)
+{
+    const struct batch *batch = lane->batch;
+    if (batch->count < 2 && batch->key_count < 2)
+        return; /* nothing to overlap with */
+    for (uint32_t i = 0; i < batch->key_count; i++)
+        keyspace_prefetch_entry(lane->server->keyspace, client->db, batch->key_hash[i]);
+}
+
+/* ---- run ---- */
+
+static void unknown_command(struct call *call)
+{
+    char args[160];
+    size_t len = 0;
+    for (uint32_t i = 1; i < call->argc && len < 128; i++) {
+        size_t take = MIN_OF(call->argv[i].len, 128 - len);
+        args[len++] = '\'';
+        memcpy(args + len, call->argv[i].data, take);
+        len += take;
+        args[len++] = '\'';
+        args[len++] = ' ';
+    }
+    call_errorf(call, "ERR unknown command '%.*s', with args beginning with: %.*s",
+                (int)MIN_OF(call->argv[0].len, 128), call->argv[0].data, (int)len, args);
+}
+
+/* What is wrong with the command as such, before anything else is asked. False: an error was replied. */
+static bool check_shape(struct call *call)
+{
+    const struct command *command = call->command;
+    if (UNLIKELY(command == NULL)) {
+        unknown_command(call);
+        return false;
+    }
+    if (UNLIKELY(command->flags & CMD_PARENT && command->run == NULL && call->argc > 1)) {
+        call_unknown_subcommand(call);
+        return false;
+    }
+    bool fits = command->arity >= 0 ? call->argc == (uint32_t)command->arity
+                                    : call->argc >= (uint32_t)-command->arity;
+    if (UNLIKELY(!fits)) {
+        call_wrong_arity(call);
+        return false;
+    }
+    return true;
+}
+
+/* Appends what the command changed to the log, and notes which log offset the reply depends on. */
+static void record_effect(struct call *call)
+{
+    struct server *server = call->server;
+    struct lane *lane = call->lane;
+    if (call->changes != 0 && !(call->client->flags & CLIENT_INTERNAL)) {
+        OWNER_ADD(&lane->stats.dirty, call->changes);
+        if (plog_is_active(server->plog)) {
+            struct slice record = call_record(call);
+            if (record.len != 0) {
+                enum plog_class class = call->command->flags & CMD_SHRINK ? PLOG_SHRINK : PLOG_GROW;
+                uint64_t end = plog_append(server->plog, call->db, record, class);
+                keyspace_note_logged(&call->hold, end);
+            }
+        }
+    }
+    if (UNLIKELY(RELAXED_LOAD(&server->gate_replies))) {
+        uint64_t logged = keyspace_logged(server->keyspace, call->hold.mask);
+        lane->log_gate = MAX_OF(lane->log_gate, logged);
+    }
+}
+
+static void set_reply_mode(struct call *call)
+{
+    struct client *client = call->client;
+    call->reply->resp3 = client->resp == 3;
+    if (LIKELY(!(client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT))))
+        return;
+    uint32_t flags = client->flags & ~(uint32_t)(CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT);
+    if (client->flags & CLIENT_REPLY_SKIP_NEXT)
+        flags |= CLIENT_REPLY_SKIP;
+    RELAXED_STORE(&client->flags, flags);
+    call->reply->muted = (flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
+}
+
+static void count_call(struct call *call, uint32_t index, uint64_t us)
+{
+    struct command_stats *stats = &call->lane->command_stats[index];
+    OWNER_ADD(&stats->calls, 1);
+    OWNER_ADD(&stats->us, us);
+    if (UNLIKELY(call->failed))
+        OWNER_ADD(&stats->failed, 1);
+}
+
+/* Runs one admitted command under its hold. *hold is kept from the last command if it fits. */
+static void run_held(struct call *call, const struct pending *p, struct hold *hold)
+{
+    struct lane *lane = call->lane;
+    if (hold->mask != p->mask) {
+        if (hold->mask != 0)
+            hold_drop(hold);
+        hold_take(hold, p->mask);
+    }
+    hold->now_ms = lane->now_ms;
+    hold->flags = call->client->flags & CLIENT_NO_TOUCH ? HOLD_NO_TOUCH : 0;
+    call->hold = *hold;
+    call->command->run(call);
+    record_effect(call);
+    *hold = call->hold; /* handlers without declared keys take and drop shards of their own */
+}
+
+/* True: go on with the next command. False: stop here, *run tells whether this one was run (or rejected). */
+static bool run_pending(struct lane *lane, struct client *client, const struct pending *p,
+                        struct hold *hold, uint64_t *clock_us, bool *ran)
+{
+    const struct batch *batch = lane->batch;
+    struct call call;
+    call.server = lane->server;
+    call.lane = lane;
+    call.client = client;
+    call.command = p->command;
+    call.parent = p->parent;
+    call.argc = p->argc;
+    call.argv = p->argv;
+    call.raw = p->raw;
+    call.reply = &lane->reply;
+    call.db = client->db;
+    call.key_count = p->key_count;
+    call.key_at = batch->key_at + p->first_key;
+    call.key_hash = batch->key_hash + p->first_key;
+    call.changes = 0;
+    call.effect_replaced = false;
+    call.effect_count = 0;
+    call.failed = false;
+    call.hold.mask = 0;
+    *ran = true;
+    set_reply_mode(&call);
+    bool fits = check_shape(&call);
+    enum admission admission = fits ? admit(&call) : ADMIT_REJECTED;
+    if (UNLIKELY(admission == ADMIT_WAIT)) {
+        *ran = false;
+        lane->reply.muted = false;
+        RELAXED_STORE(&client->flags, client->flags | CLIENT_PAUSED);
+        lane->paused++;
+        return false;
+    }
+    if (UNLIKELY(admission == ADMIT_REJECTED)) {
+        if (p->command != NULL)
+            OWNER_ADD(&lane->command_stats[p->index].rejected, 1);
+        lane->reply.muted = false;
+        return true;
+    }
+    RELAXED_STORE(&client->last, p->command);
+    RELAXED_STORE(&client->last_parent, p->parent);
+    run_held(&call, p, hold);
+    uint64_t end_us = clock_ticks_us(), us = end_us - *clock_us;
+    *clock_us = end_us;
+    count_call(&call, p->index, us);
+    lane->reply.muted = false;
+    if (UNLIKELY(us > SLOW_US || (lane->server->slow_call != NULL &&
+                                  us >= (uint64_t)RELAXED_LOAD(&lane->server->slow_call_us)))) {
+        if (hold->mask != 0)
+            hold_drop(hold);
+        if (lane->server->slow_call != NULL)
+            lane->server->slow_call(&call, us);
+        lane_turn(lane);
+        *clock_us = clock_ticks_us();
+    }
+    return !(client->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_DEFERRED));
+}
+
+/* Runs the batch; returns how many bytes of the input are done with. */
+static size_t run_batch(struct lane *lane, struct client *client, size_t parsed, bool *stopped)
+{
+    const struct batch *batch = lane->batch;
+    struct hold hold = {.keyspace = lane->server->keyspace,
+                        .lane = lane->index,
+                        .stats = &lane->stats.keyspace,
+                        .owner = lane};
+    uint64_t clock_us = clock_ticks_us();
+    uint32_t run = 0;
+    bool go_on = true;
+    for (; run < batch->count && go_on; run++) {
+        bool ran;
+        go_on = run_pending(lane, client, &batch->items[run], &hold, &clock_us, &ran);
+        if (!ran)
+            break;
+    }
+    if (hold.mask != 0)
+        hold_drop(&hold);
+    OWNER_ADD(&lane->stats.commands, run);
+    RELAXED_STORE(&client->commands, client->commands + run);
+    *stopped = run < batch->count || !go_on;
+    if (run == batch->count)
+        return parsed;
+    return run == 0 ? 0 : batch->items[run - 1].end;
+}
+
+static enum feed_result feed_bad(struct lane *lane, struct client *client)
+{
+    lane->reply.resp3 = client->resp == 3;
+    OWNER_ADD(&lane->stats.errors, 1);
+    reply_errorf(&lane->reply, "ERR %s", client->parser.error);
+    return FEED_CLOSE;
+}
+
+enum feed_result lane_feed(struct lane *lane, struct client *client, char *data, size_t len,
+                           size_t *consumed, size_t *wanted)
+{
+    *consumed = 0;
+    *wanted = 0;
+    RELAXED_STORE(&client->active_ms, lane->now_ms);
+    if (UNLIKELY(RELAXED_LOAD(&lane->server->settings->maxmemory) > 0))
+        admit_make_room(lane);
+    while (*consumed < len) {
+        if (UNLIKELY(client->flags & (CLIENT_DEFERRED | CLIENT_PAUSED)))
+            return FEED_STOPPED;
+        size_t parsed = 0;
+        enum request_result result =
+            parse_batch(lane, client, data + *consumed, len - *consumed, &parsed, wanted);
+        sweep(lane, client);
+        bool stopped;
+        size_t done = run_batch(lane, client, parsed, &stopped);
+        *consumed += done;
+        if (UNLIKELY(stopped)) {
+            if (client->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW))
+                return FEED_CLOSE;
+            /* What was parsed ahead is parsed again later, from its first byte. */
+            request_parser_free(&client->parser);
+            request_parser_init(&client->parser);
+            return FEED_STOPPED;
+        }
+        if (UNLIKELY(result == REQUEST_BAD))
+            return feed_bad(lane, client);
+        if (result == REQUEST_INCOMPLETE)
+            break;
+    }
+    return FEED_MORE;
+}

@@ -1,0 +1,145 @@
+/* lane.c - a worker's buffers, clocks and turn: the inbox and the slices of background work. */
+#include "engine/lane.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/panic.h"
+#include "engine/admit.h"
+#include "engine/batch.h"
+#include "engine/registry.h"
+#include "engine/server.h"
+#include "guard/guard.h"
+#include "persist/persist.h"
+
+#define SLICE_PERIOD_US 10000 /* between two rounds of background work when nothing presses */
+#define EVICT_DISK_CHUNK (256 * 1024)
+#define EVICT_DISK_VICTIMS 256
+
+void lane_init(struct lane *lane, struct server *server, unsigned index)
+{
+    lane->server = server;
+    lane->index = index;
+    reply_buffer_init(&lane->reply);
+    rand_seed(&lane->random, rand_system());
+    lane->command_stats = mem_zalloc(registry_rows(server->registry) * sizeof *lane->command_stats);
+    lane->batch = batch_new();
+    queue_init(&lane->inbox);
+    lane_turn(lane);
+}
+
+void lane_free(struct lane *lane)
+{
+    reply_buffer_free(&lane->reply);
+    request_vector_free(&lane->arguments);
+    bytes_free(&lane->record);
+    bytes_free(&lane->removals);
+    mem_free(lane->command_stats);
+    batch_free(lane->batch);
+}
+
+void lane_turn(struct lane *lane)
+{
+    RELAXED_STORE(&lane->now_ms, clock_wall_ms());
+    lane->now_us = clock_mono_us();
+}
+
+void lane_post(struct lane *lane, struct lane_message *message)
+{
+    queue_push(&lane->inbox, &message->node);
+    if (lane->wake != NULL)
+        lane->wake(lane);
+}
+
+void lane_count_error(struct lane *lane, const char *text, size_t len)
+{
+    struct lane_errors *errors = &lane->stats.by_code;
+    size_t code = 0;
+    while (code < len && code < sizeof errors->codes[0].code - 1 && text[code] != ' ')
+        code++;
+    OWNER_ADD(&lane->stats.errors, 1);
+    for (uint32_t i = 0; i < errors->used; i++) {
+        if (strncmp(errors->codes[i].code, text, code) == 0 && errors->codes[i].code[code] == '\0') {
+            OWNER_ADD(&errors->codes[i].count, 1);
+            return;
+        }
+    }
+    if (errors->used == LANE_ERROR_CODES)
+        return;
+    memcpy(errors->codes[errors->used].code, text, code);
+    errors->codes[errors->used].count = 1;
+    __atomic_store_n(&errors->used, errors->used + 1, __ATOMIC_RELEASE);
+}
+
+static void read_inbox(struct lane *lane)
+{
+    struct queue_node *node;
+    while ((node = queue_pop(&lane->inbox)) != NULL) {
+        struct lane_message *message = CONTAINER_OF(node, struct lane_message, node);
+        message->run(lane, message);
+    }
+}
+
+/* Lets clients that waited for the end of a pause (or for the disk's metering) try again. */
+static void retry_paused(struct lane *lane)
+{
+    struct client *next;
+    for (struct client *client = lane->clients; client != NULL; client = next) {
+        next = client->next;
+        if (!(client->flags & CLIENT_PAUSED) || !admit_may_retry(lane, client))
+            continue;
+        RELAXED_STORE(&client->flags, client->flags & ~(uint32_t)CLIENT_PAUSED);
+        lane->paused--;
+        if (lane->client_ready != NULL)
+            lane->client_ready(lane, client);
+    }
+}
+
+static struct hold background_hold(struct lane *lane)
+{
+    return (struct hold){.keyspace = lane->server->keyspace,
+                         .now_ms = lane->now_ms,
+                         .lane = lane->index,
+                         .stats = &lane->stats.keyspace,
+                         .flags = HOLD_NO_TOUCH,
+                         .owner = lane};
+}
+
+/* The guard's share of eviction: what it wants gone so that the next base and log fit. */
+static bool evict_for_disk(struct lane *lane, struct hold *hold)
+{
+    struct guard *guard = lane->server->guard;
+    if (guard == NULL)
+        return false;
+    uint64_t bytes = guard_evict_take(guard_verdict(guard), EVICT_DISK_CHUNK);
+    if (bytes == 0)
+        return false;
+    uint64_t before = lane->stats.keyspace.evicted_disk;
+    size_t freed = keyspace_evict(hold, &lane->random, bytes, EVICT_DISK_VICTIMS, REMOVED_EVICTED_DISK);
+    guard_note_evicted(guard, lane->stats.keyspace.evicted_disk - before, freed, freed == 0);
+    return freed != 0;
+}
+
+bool lane_tick(struct lane *lane)
+{
+    struct server *server = lane->server;
+    if (UNLIKELY(!queue_is_empty(&lane->inbox)))
+        read_inbox(lane);
+    struct hold hold = background_hold(lane);
+    bool more = false;
+    if (server->persist != NULL && persist_capture_wanted(server->persist))
+        more |= persist_capture_slice(server->persist, &hold);
+    if (LIKELY(lane->now_us < lane->next_slice_us))
+        return more;
+    if (RELAXED_LOAD(&server->phase) == SERVER_READY) {
+        bool pressing = keyspace_expire_slice(&hold, server->lane_count);
+        pressing |= keyspace_upkeep_slice(&hold, server->lane_count);
+        pressing |= evict_for_disk(lane, &hold);
+        admit_make_room(lane);
+        more |= pressing;
+        lane->next_slice_us = lane->now_us + (pressing ? 0 : SLICE_PERIOD_US);
+    } else {
+        lane->next_slice_us = lane->now_us + SLICE_PERIOD_US;
+    }
+    if (UNLIKELY(lane->paused != 0))
+        retry_paused(lane);
+    return more;
+}
