@@ -9,6 +9,9 @@ int64_t clock_wall_us(void);       /* Unix time in microseconds */
 uint64_t clock_mono_ns(void);      /* monotonic, for durations */
 ALWAYS_INLINE uint64_t clock_mono_us(void) { return clock_mono_ns() / 1000; }
 ALWAYS_INLINE uint64_t clock_mono_ms(void) { return clock_mono_ns() / 1000000; }
+/* A monotonic microsecond clock for timing commands: the CPU's time stamp counter where it is constant
+ * (a few ns a reading), else clock_mono_us. Drifts against the others; for short durations only. */
+uint64_t clock_ticks_us(void);
 void clock_sleep_us(uint64_t us);  /* sleeps the calling thread; never on a worker */
 void clock_shift_ms(int64_t ms);   /* tests: added to every wall reading from now on */
 

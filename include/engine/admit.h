@@ -7,7 +7,7 @@
 enum admission {
     ADMIT_RUN,
     ADMIT_REJECTED, /* an error was replied */
-    ADMIT_WAIT      /* not now: keep the input and ask again (CLIENT PAUSE, the disk guard's metering) */
+    ADMIT_WAIT /* not now: keep the input and ask again (CLIENT PAUSE, the disk guard's metering) */
 };
 
 /* `mask`: shards of the command's keys. Called by the dispatcher on the client's lane, holding nothing. */

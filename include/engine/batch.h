@@ -22,7 +22,7 @@ struct pending {
 struct batch {
     struct pending items[BATCH_MAX];
     uint32_t count;
-    uint32_t *key_at;   /* argument indexes of keys, all commands of the batch */
+    uint32_t *key_at; /* argument indexes of keys, all commands of the batch */
     uint64_t *key_hash;
     uint32_t key_count, key_cap;
 };

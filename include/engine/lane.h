@@ -37,7 +37,7 @@ struct lane_stats {
     uint64_t bytes_in, bytes_out, reads, writes;
     uint64_t queries_too_big, outputs_too_big;
     uint64_t refused_disk, refused_memory;
-    uint64_t dirty;            /* changes to the data set */
+    uint64_t dirty; /* changes to the data set */
     uint64_t eviction_us;
     struct lane_errors by_code;
 };
@@ -53,21 +53,21 @@ struct lane_message {
 };
 
 struct lane {
-    struct server *server; /* set once */
-    unsigned index;        /* set once */
+    struct server *server;     /* set once */
+    unsigned index;            /* set once */
     struct reply_buffer reply; /* replies of the batch being run */
     struct request_vector arguments;
     struct batch *batch;
     struct rand random;
-    int64_t now_ms;    /* wall time, read once a turn (and again after anything slow) */
-    uint64_t now_us;   /* monotonic, same */
-    uint64_t log_gate; /* highest log offset the replies in `reply` depend on; 0 = none */
+    int64_t now_ms;        /* wall time, read once a turn (and again after anything slow) */
+    uint64_t now_us;       /* monotonic, same */
+    uint64_t log_gate;     /* highest log offset the replies in `reply` depend on; 0 = none */
     struct bytes record;   /* scratch: what to log instead of the command */
     struct bytes removals; /* scratch: the record of a key that expired or was evicted */
     struct guard_purse purse;
-    bool over_memory;        /* above maxmemory, and eviction did not help */
-    uint64_t next_slice_us;  /* when background work is due next */
-    uint32_t paused;         /* clients waiting for CLIENT PAUSE or the disk guard's retry */
+    bool over_memory;       /* above maxmemory, and eviction did not help */
+    uint64_t next_slice_us; /* when background work is due next */
+    uint32_t paused;        /* clients waiting for CLIENT PAUSE or the disk guard's retry */
     struct lane_stats stats;
     struct command_stats *command_stats;
 
@@ -109,6 +109,7 @@ void lane_post(struct lane *lane, struct lane_message *message); /* any thread *
 void client_init(struct client *client, struct lane *lane);
 void client_free(struct client *client); /* unregisters; frees strings, not the struct */
 struct client *lane_find_client(struct lane *lane, uint64_t id); /* owner; NULL: gone */
-void lane_count_error(struct lane *lane, const char *text, size_t len); /* text begins with its code */
+void lane_count_error(struct lane *lane, const char *text,
+                      size_t len); /* text begins with its code */
 
 #endif

@@ -10,7 +10,7 @@
 #define EVICT_VICTIMS_PER_STEP 64   /* between two looks at the clock and at used memory */
 #define EVICT_STEPS            64   /* of one call at most */
 #define EVICT_SLICE_US         2000 /* time of one call at most */
-#define RECORD_OVERHEAD        64   /* bytes of a log record besides the request's own: SELECT, PXAT */
+#define RECORD_OVERHEAD        64 /* bytes of a log record besides the request's own: SELECT, PXAT */
 
 static enum admission refuse(struct call *call, const char *text)
 {
@@ -42,9 +42,11 @@ static enum admission check_protected(struct call *call)
         return ADMIT_RUN;
     if (action_allowed(call, RELAXED_LOAD(&call->server->settings->enable_debug_command)))
         return ADMIT_RUN;
-    return refuse(call, "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
-                        "you can run it from a local connection, otherwise you need to set this option in the "
-                        "configuration file, and then restart the server.");
+    return refuse(
+        call,
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
+        "you can run it from a local connection, otherwise you need to set this option in the "
+        "configuration file, and then restart the server.");
 }
 
 static enum admission check_phase(struct call *call)
@@ -100,22 +102,28 @@ static enum admission check_disk(struct call *call)
     return refuse(call, text);
 }
 
-static enum admission check_snapshot_error(struct call *call)
+static enum admission check_persistence(struct call *call)
 {
     struct server *server = call->server;
-    if (server->persist == NULL || !(call->command->flags & CMD_WRITE) ||
-        call->command->flags & CMD_SHRINK || !persist_writes_stopped(server->persist))
+    if (server->persist == NULL || !(call->command->flags & CMD_WRITE))
         return ADMIT_RUN;
-    return refuse(call, "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist "
-                        "to disk. Commands that may modify the data set are disabled, because this instance is "
-                        "configured to report errors during writes if RDB snapshotting fails "
-                        "(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the "
-                        "RDB error.");
+    if (UNLIKELY(persist_is_saturated(server->persist)) && grows(call->command))
+        return ADMIT_WAIT;
+    if (LIKELY(!persist_save_failed(server->persist)) || call->command->flags & CMD_SHRINK ||
+        !RELAXED_LOAD(&server->settings->stop_writes_on_bgsave_error))
+        return ADMIT_RUN;
+    return refuse(
+        call,
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist "
+        "to disk. Commands that may modify the data set are disabled, because this instance is "
+        "configured to report errors during writes if RDB snapshotting fails "
+        "(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the "
+        "RDB error.");
 }
 
 typedef enum admission (*check_fn)(struct call *call);
-static const check_fn checks[] = {check_protected, check_auth,  check_memory,         check_disk,
-                                  check_snapshot_error, check_phase, check_pause};
+static const check_fn checks[] = {check_protected,   check_auth,  check_memory, check_disk,
+                                  check_persistence, check_phase, check_pause};
 
 enum admission admit(struct call *call)
 {
@@ -163,8 +171,8 @@ void admit_make_room(struct lane *lane)
     uint64_t start_us = clock_mono_us();
     bool found = true;
     for (int step = 0; step < EVICT_STEPS && used > (size_t)limit && found; step++) {
-        size_t freed = keyspace_evict(&hold, &lane->random, used - (size_t)limit, EVICT_VICTIMS_PER_STEP,
-                                      REMOVED_EVICTED);
+        size_t freed = keyspace_evict(&hold, &lane->random, used - (size_t)limit,
+                                      EVICT_VICTIMS_PER_STEP, REMOVED_EVICTED);
         found = freed != 0;
         used = mem_used();
         if (clock_mono_us() - start_us > EVICT_SLICE_US)

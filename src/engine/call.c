@@ -1,5 +1,6 @@
 /* call.c - the verbs of a handler: keys, arguments, errors, effects. */
 #include "engine/call.h"
+#include "engine/registry.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include "base/mem.h"
@@ -122,9 +123,10 @@ void call_unknown_subcommand(struct call *call)
     char upper[64];
     size_t len = strlen(top->name);
     for (size_t i = 0; i <= len; i++)
-        upper[i] = top->name[i] >= 'a' && top->name[i] <= 'z' ? (char)(top->name[i] - 32) : top->name[i];
-    call_errorf(call, "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)MIN_OF(call->argv[1].len, 128),
-                call->argv[1].data, upper);
+        upper[i] =
+            top->name[i] >= 'a' && top->name[i] <= 'z' ? (char)(top->name[i] - 32) : top->name[i];
+    call_errorf(call, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                (int)MIN_OF(call->argv[1].len, 128), call->argv[1].data, upper);
 }
 
 /* ---- arguments ---- */
@@ -147,8 +149,8 @@ bool call_i64_range(struct call *call, uint32_t at, int64_t min, int64_t max, in
     if (error != NULL)
         call_error(call, error);
     else
-        call_errorf(call, "ERR value is out of range, value must between %lld and %lld", (long long)min,
-                    (long long)max);
+        call_errorf(call, "ERR value is out of range, value must between %lld and %lld",
+                    (long long)min, (long long)max);
     return false;
 }
 

@@ -11,7 +11,8 @@ void client_init(struct client *client, struct lane *lane)
     client->id = __atomic_add_fetch(&server->next_client_id, 1, __ATOMIC_RELAXED);
     client->lane = lane;
     client->resp = 2;
-    client->authenticated = settings_text_is_empty(server->settings, &server->settings->requirepass);
+    client->authenticated =
+        settings_text_is_empty(server->settings, &server->settings->requirepass);
     client->created_ms = lane->now_ms;
     client->active_ms = lane->now_ms;
     request_parser_init(&client->parser);

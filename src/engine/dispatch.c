@@ -17,9 +17,7 @@
 #include "engine/settings.h"
 #include "plog/plog.h"
 
-#define UNAUTHENTICATED_ARGS_MAX 10
-#define UNAUTHENTICATED_BULK_MAX 16384
-#define SLOW_US                  500 /* after a command this long the lane's clocks are read again */
+#define SLOW_US 500 /* after a command this long the lane's clocks are read again */
 
 struct batch *batch_new(void)
 {
@@ -46,8 +44,8 @@ static void reserve_keys(struct batch *batch, uint32_t more)
     batch->key_hash = mem_realloc(batch->key_hash, batch->key_cap * sizeof *batch->key_hash);
 }
 
-static void add_key(struct batch *batch, struct pending *p, const struct server *server, uint32_t db,
-                    uint32_t at)
+static void add_key(struct batch *batch, struct pending *p, const struct server *server,
+                    uint32_t db, uint32_t at)
 {
     uint64_t hash = hash_bytes(p->argv[at].data, p->argv[at].len, server->seed);
     batch->key_at[batch->key_count] = at;
@@ -57,7 +55,8 @@ static void add_key(struct batch *batch, struct pending *p, const struct server 
     keyspace_prefetch_bucket(server->keyspace, db, hash);
 }
 
-static void locate_keys(struct batch *batch, struct pending *p, const struct server *server, uint32_t db)
+static void locate_keys(struct batch *batch, struct pending *p, const struct server *server,
+                        uint32_t db)
 {
     const struct command *command = p->command;
     p->first_key = batch->key_count;
@@ -77,7 +76,8 @@ static void locate_keys(struct batch *batch, struct pending *p, const struct ser
         add_key(batch, p, server, db, positions[i]);
 }
 
-static void resolve(struct batch *batch, struct pending *p, const struct server *server, uint32_t db)
+static void resolve(struct batch *batch, struct pending *p, const struct server *server,
+                    uint32_t db)
 {
     p->parent = NULL;
     p->key_count = 0;
@@ -87,7 +87,8 @@ static void resolve(struct batch *batch, struct pending *p, const struct server 
     if (UNLIKELY(p->command == NULL))
         return;
     if (p->command->subcommands != NULL && p->argc > 1) {
-        const struct command *sub = registry_find_sub(server->registry, p->command, p->argv[1], &p->index);
+        const struct command *sub =
+            registry_find_sub(server->registry, p->command, p->argv[1], &p->index);
         if (sub != NULL) {
             p->parent = p->command;
             p->command = sub;
@@ -98,15 +99,14 @@ static void resolve(struct batch *batch, struct pending *p, const struct server 
         p->mask = HOLD_ALL;
 }
 
-static enum request_result parse_batch(struct lane *lane, struct client *client, char *data, size_t len,
-                                       size_t *parsed, size_t *wanted)
+static enum request_result parse_batch(struct lane *lane, struct client *client, char *data,
+                                       size_t len, size_t *parsed, size_t *wanted)
 {
     struct batch *batch = lane->batch;
     const struct settings *settings = lane->server->settings;
     struct request_limits limits = {
-        .multibulk_max = client->authenticated ? 1024 * 1024 * 1024 : UNAUTHENTICATED_ARGS_MAX,
-        .bulk_max = client->authenticated ? RELAXED_LOAD(&settings->proto_max_bulk_len)
-                                          : UNAUTHENTICATED_BULK_MAX,
+        .multibulk_max = REQUEST_MULTIBULK_MAX,
+        .bulk_max = RELAXED_LOAD(&settings->proto_max_bulk_len),
         .authenticated = client->authenticated,
     };
     uint32_t max = client->authenticated ? BATCH_MAX : 1;
@@ -118,7 +118,8 @@ static enum request_result parse_batch(struct lane *lane, struct client *client,
     while (batch->count < max && *parsed < len) {
         struct request request;
         char *at = data + *parsed;
-        result = request_parse(&client->parser, &limits, &lane->arguments, at, len - *parsed, &request, wanted);
+        result = request_parse(&client->parser, &limits, &lane->arguments, at, len - *parsed,
+                               &request, wanted);
         if (result != REQUEST_READY)
             break;
         *parsed += request.size;

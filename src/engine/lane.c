@@ -10,8 +10,8 @@
 #include "guard/guard.h"
 #include "persist/persist.h"
 
-#define SLICE_PERIOD_US 10000 /* between two rounds of background work when nothing presses */
-#define EVICT_DISK_CHUNK (256 * 1024)
+#define SLICE_PERIOD_US    10000 /* between two rounds of background work when nothing presses */
+#define EVICT_DISK_CHUNK   (256 * 1024)
 #define EVICT_DISK_VICTIMS 256
 
 void lane_init(struct lane *lane, struct server *server, unsigned index)
@@ -57,7 +57,8 @@ void lane_count_error(struct lane *lane, const char *text, size_t len)
         code++;
     OWNER_ADD(&lane->stats.errors, 1);
     for (uint32_t i = 0; i < errors->used; i++) {
-        if (strncmp(errors->codes[i].code, text, code) == 0 && errors->codes[i].code[code] == '\0') {
+        if (strncmp(errors->codes[i].code, text, code) == 0 &&
+            errors->codes[i].code[code] == '\0') {
             OWNER_ADD(&errors->codes[i].count, 1);
             return;
         }
@@ -113,7 +114,8 @@ static bool evict_for_disk(struct lane *lane, struct hold *hold)
     if (bytes == 0)
         return false;
     uint64_t before = lane->stats.keyspace.evicted_disk;
-    size_t freed = keyspace_evict(hold, &lane->random, bytes, EVICT_DISK_VICTIMS, REMOVED_EVICTED_DISK);
+    size_t freed =
+        keyspace_evict(hold, &lane->random, bytes, EVICT_DISK_VICTIMS, REMOVED_EVICTED_DISK);
     guard_note_evicted(guard, lane->stats.keyspace.evicted_disk - before, freed, freed == 0);
     return freed != 0;
 }
@@ -125,8 +127,6 @@ bool lane_tick(struct lane *lane)
         read_inbox(lane);
     struct hold hold = background_hold(lane);
     bool more = false;
-    if (server->persist != NULL && persist_capture_wanted(server->persist))
-        more |= persist_capture_slice(server->persist, &hold);
     if (LIKELY(lane->now_us < lane->next_slice_us))
         return more;
     if (RELAXED_LOAD(&server->phase) == SERVER_READY) {
