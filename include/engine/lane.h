@@ -97,6 +97,12 @@ enum feed_result {
 enum feed_result lane_feed(struct lane *lane, struct client *client, char *data, size_t len,
                            size_t *consumed, size_t *wanted);
 
+/* Runs one command that is already in arguments, in database `db`: the loader's way in. The client is
+ * CLIENT_INTERNAL: nothing is admitted, logged or expired; replies are dropped. False: unknown command or an
+ * error reply; *why tells (until the next call). */
+bool lane_execute(struct lane *lane, struct client *client, uint32_t db, uint32_t argc,
+                  const struct slice *argv, const char **why);
+
 void lane_init(struct lane *lane, struct server *server, unsigned index); /* lane zeroed before */
 void lane_free(struct lane *lane);
 void lane_turn(struct lane *lane); /* start of a loop turn: refreshes the clocks */

@@ -11,6 +11,7 @@ struct plog;
 struct guard;
 struct persist;
 struct registry;
+struct lazyfree;
 struct lane;
 struct settings;
 struct config;
@@ -19,6 +20,15 @@ struct config;
 
 enum server_phase { SERVER_STARTING, SERVER_LOADING, SERVER_READY, SERVER_STOPPING };
 
+enum server_stop_how {
+    STOP_DEFAULT = 0, /* a final snapshot if save points are configured */
+    STOP_SAVE = 1,
+    STOP_NOSAVE = 2,
+    STOP_NOW = 4,    /* do not wait for replicas */
+    STOP_FORCE = 8,  /* go on although the final save failed */
+    STOP_SIGNAL = 16 /* by a signal: always exits */
+};
+
 struct server {
     struct settings *settings;     /* engine/settings.h: what configuration says; set once */
     struct config *config;         /* ops/config.h; set once */
@@ -26,6 +36,7 @@ struct server {
     struct plog *plog;             /* set once */
     struct guard *guard;           /* set once */
     struct persist *persist;       /* set once; NULL in tests without a disk */
+    struct lazyfree *lazyfree;     /* set once; may be NULL */
     struct registry *registry;     /* set once */
     struct lane *lanes[LANES_MAX]; /* set once */
     unsigned lane_count;
@@ -37,15 +48,19 @@ struct server {
     uint32_t phase;          /* atomic: enum server_phase */
     uint64_t pause_until_ms; /* atomic: CLIENT PAUSE (wall ms); 0 = none */
     uint32_t pause_all;      /* atomic: 1 = all commands, 0 = writes */
-    uint32_t gate_replies; /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
+    uint32_t
+        gate_replies; /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
     uint64_t peak_memory; /* atomic */
     char *config_path;    /* set once; absolute; NULL without a file */
     char *executable;     /* set once */
-    /* Asks the process to stop: sets the phase and wakes whoever runs it. Any thread. Set by main. */
-    void (*stop)(struct server *server);
+    /* Asks the process to stop, as SHUTDOWN and signals do: a flag of enum server_stop_how besides. Any
+     * thread. Set by main. */
+    void (*stop)(struct server *server, unsigned how);
     /* Observers above the engine; set by main before workers start; NULL = nobody. Called on the lane
      * after the command, its hold dropped. `us` is how long it ran. */
     void (*slow_call)(struct call *call, uint64_t us);
+    /* A key expired or was evicted (event). Its shard is held: must be quick and take no shard. */
+    void (*removed)(struct server *server, const struct key *key, const char *event);
     uint64_t slow_call_us; /* atomic: calls at least this long are told to slow_call */
     void (*notify)(struct call *call, char class, const char *event, const struct key *key);
 };

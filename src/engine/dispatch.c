@@ -241,7 +241,10 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
         hold_take(hold, p->mask);
     }
     hold->now_ms = lane->now_ms;
-    hold->flags = call->client->flags & CLIENT_NO_TOUCH ? HOLD_NO_TOUCH : 0;
+    hold->flags = 0;
+    if (UNLIKELY(call->client->flags & (CLIENT_NO_TOUCH | CLIENT_INTERNAL)))
+        hold->flags =
+            call->client->flags & CLIENT_INTERNAL ? HOLD_NO_TOUCH | HOLD_LOADING : HOLD_NO_TOUCH;
     call->hold = *hold;
     call->command->run(call);
     record_effect(call);
@@ -375,4 +378,35 @@ enum feed_result lane_feed(struct lane *lane, struct client *client, char *data,
             break;
     }
     return FEED_MORE;
+}
+
+bool lane_execute(struct lane *lane, struct client *client, uint32_t db, uint32_t argc,
+                  const struct slice *argv, const char **why)
+{
+    static _Thread_local char reason[128];
+    struct batch *batch = lane->batch;
+    ASSERT(client->flags & CLIENT_INTERNAL && argc > 0);
+    batch->key_count = 0;
+    batch->count = 1;
+    struct pending *p = &batch->items[0];
+    p->argc = argc;
+    p->argv = (struct slice *)argv;
+    p->raw = slice_of(NULL, 0);
+    client->db = db;
+    reply_buffer_clear(&lane->reply);
+    resolve(batch, p, lane->server, db);
+    bool stopped;
+    run_batch(lane, client, 0, &stopped);
+    const struct bytes *reply = &lane->reply.bytes;
+    bool good = reply->len == 0 || reply->data[0] != '-';
+    if (!good) {
+        size_t len = MIN_OF(reply->len - 1, sizeof reason - 1);
+        while (len > 0 && (reply->data[len] == '\n' || reply->data[len] == '\r'))
+            len--;
+        memcpy(reason, reply->data + 1, len);
+        reason[len] = '\0';
+        *why = reason;
+    }
+    reply_buffer_clear(&lane->reply);
+    return good;
 }

@@ -1,0 +1,62 @@
+/* hooks.c - removals by the keyspace itself become DEL records; snapshot hooks are passed on. */
+#include "engine/hooks.h"
+#include "base/number.h"
+#include "engine/lane.h"
+#include "keyspace/keyspace.h"
+#include "persist/lazyfree.h"
+#include "persist/persist.h"
+#include "plog/plog.h"
+
+static void log_removal(struct server *server, struct hold *hold, const struct key *key)
+{
+    if (!plog_is_active(server->plog))
+        return;
+    struct bytes *record = &server->lanes[hold->lane]->removals;
+    record->len = 0;
+    bytes_append_str(record, "*2\r\n$3\r\nDEL\r\n$");
+    char digits[NUMBER_TEXT_MAX];
+    bytes_append(record, digits, number_print_u64(digits, key->name.len));
+    bytes_append(record, "\r\n", 2);
+    bytes_append(record, key->name.data, key->name.len);
+    bytes_append(record, "\r\n", 2);
+    uint64_t end = plog_append(server->plog, key->db, bytes_slice(record), PLOG_SHRINK);
+    keyspace_note_logged(hold, end);
+}
+
+static void removing(void *ctx, struct hold *hold, const struct key *key, enum removal why)
+{
+    struct server *server = ctx;
+    log_removal(server, hold, key);
+    if (server->removed != NULL)
+        server->removed(server, key, why == REMOVED_EXPIRED ? "expired" : "evicted");
+}
+
+static void before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry)
+{
+    struct server *server = ctx;
+    persist_before_change(server->persist, hold, db, entry);
+}
+
+static void before_flush(void *ctx, struct hold *hold, uint32_t db)
+{
+    struct server *server = ctx;
+    persist_before_flush(server->persist, hold, db);
+}
+
+static void free_later(void *ctx, void (*free_it)(void *thing), void *thing)
+{
+    struct server *server = ctx;
+    lazyfree_push(server->lazyfree, free_it, thing, 1);
+}
+
+void hooks_install(struct server *server)
+{
+    struct keyspace_hooks hooks = {.ctx = server, .removing = removing};
+    if (server->persist != NULL) {
+        hooks.before_change = before_change;
+        hooks.before_flush = before_flush;
+    }
+    if (server->lazyfree != NULL)
+        hooks.free_later = free_later;
+    keyspace_set_hooks(server->keyspace, &hooks);
+}
