@@ -38,8 +38,10 @@ bool number_parse_u64(struct slice s, uint64_t *out)
 
 bool number_parse_i64(struct slice s, int64_t *out)
 {
-    bool negative = s.len > 0 && s.data[0] == '-';
     uint64_t size;
+    if (s.len == 0)
+        return false;
+    bool negative = s.data[0] == '-';
     if (!number_parse_u64(slice_of(s.data + negative, s.len - negative), &size))
         return false;
     if (negative ? size == 0 || size > (uint64_t)INT64_MAX + 1 : size > INT64_MAX)
