@@ -142,12 +142,12 @@ static int write_stdout(const char *data, size_t len)
 {
     while (len > 0) {
         ssize_t done = write(STDOUT_FILENO, data, len);
-        if (done < 0 && errno != EINTR)
-            return -errno;
-        if (done > 0) {
-            data += done;
-            len -= (size_t)done;
-        }
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return done < 0 ? -errno : -EIO;
+        data += done;
+        len -= (size_t)done;
     }
     return 0;
 }

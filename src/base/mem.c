@@ -44,8 +44,9 @@ static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
 
 #ifdef SPILLWAY_JEMALLOC
 
-/* A cache's pages come back soon but not at once; one background thread purges even while idle. Few
- * arenas: workers are few, and each arena costs memory while empty. */
+/* Pages freed by a cache are wanted again soon, so they stay a few seconds; then one background thread
+ * gives them back, also while the server is idle. An arena is made only when a thread first needs it, so
+ * the default bound on their number costs an empty server nothing. */
 __attribute__((used, visibility("default"))) const char *malloc_conf =
     "background_thread:true,max_background_threads:1,dirty_decay_ms:5000,muzzy_decay_ms:0";
 
