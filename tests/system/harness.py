@@ -88,8 +88,9 @@ def end_test():
 
 
 def context():
-    """What a failed test's report adds: the ends of the servers' logs."""
-    return "".join(f"--- log of {s.name} (pid {s.pid})\n{s.log(tail=25)}\n" for s in _Surroundings.servers)
+    """What a failed test's report adds: the ends of the logs, of the reference only if it died by itself."""
+    return "".join(f"--- log of {s.name} (pid {s.pid}{', died' if s.died() else ''})\n{s.log(tail=60 if s.died() else 12)}\n"
+                   for s in _Surroundings.servers if s.binary != REFERENCE or s.died())
 
 
 def logs_of(directory):
@@ -306,6 +307,14 @@ class Closed(Exception):
         self.rest = rest
 
 
+class NoReply(TimeoutError):
+    """Too few replies came in time; .replies are the bytes of those that did."""
+
+    def __init__(self, replies, count):
+        super().__init__(f"{len(replies)} of {count} replies came")
+        self.replies = replies
+
+
 class Client:
     """One connection. Push messages met while waiting for a reply are collected in .pushes."""
 
@@ -452,7 +461,6 @@ class Client:
         timeout_s = self.sock.gettimeout()
         deadline = time.monotonic() + (timeout_s or 3600)
         self.sock.setblocking(False)
-        pos = 0
         try:
             while len(replies) < count or view:
                 if view:
@@ -467,16 +475,15 @@ class Client:
                     if not received:
                         break
                     self.buf += received
-                    pos = self._take_replies(replies, count)
+                    self._take_replies(replies, count)
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise TimeoutError(f"{len(replies)} of {count} replies came") from None
+                        raise NoReply(replies, count) from None
                     _wait_ready(self.sock, bool(view))
                 except ConnectionResetError:
                     break
         finally:
             self.sock.settimeout(timeout_s)
-        del pos
         return replies
 
     def _take_replies(self, replies, count):
@@ -493,7 +500,6 @@ class Client:
         except Incomplete:
             pass
         del self.buf[:pos]
-        return pos
 
 
 def _wait_ready(sock, writing):
@@ -536,6 +542,7 @@ class Server:
         self.ready_seconds = ready_seconds * float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
         self.defaults = defaults
         self.process = None
+        self.ended = False  # by stop() or kill()
         self.pid = None
         self.log_path = os.path.join(self.dir, "log")
         _Surroundings.servers.append(self)
@@ -572,6 +579,7 @@ class Server:
                     self.command_line(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir,
                     env={**os.environ, **self.env}, preexec_fn=_die_with_parent)
             self.pid = self.process.pid
+            self.ended = False
             if not wait:
                 return self
             try:
@@ -608,12 +616,17 @@ class Server:
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
+    def died(self):
+        """Whether it ended though nobody here ended it."""
+        return self.process is not None and self.process.poll() is not None and not self.ended
+
     def signal(self, number):
         self.process.send_signal(number)
 
     def stop(self, seconds=20):
         """SIGTERM and wait; returns the exit code."""
         if self.alive():
+            self.ended = True
             self.process.terminate()
         return self.wait(seconds)
 
@@ -627,6 +640,7 @@ class Server:
     def kill(self):
         """kill -9, if it runs."""
         if self.alive():
+            self.ended = True
             self.process.kill()
         if self.process is not None:
             self.process.wait()
