@@ -3,6 +3,11 @@
 
 #include <errno.h>
 #include <time.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <x86intrin.h>
+#endif
+#include "base/lock.h"
 
 static int64_t shift_us; /* atomic */
 
@@ -38,41 +43,59 @@ void clock_shift_ms(int64_t ms)
 }
 
 #if defined(__x86_64__)
-#include <x86intrin.h>
-#include "base/lock.h"
 
-/* Ticks are scaled by a 32.32 fixed-point factor that is measured once, over at least CALIBRATE_NS. */
-#define CALIBRATE_NS 200000
+/* Ticks become microseconds by a 32.32 fixed-point factor, measured once, over CALIBRATE_NS. */
+#define CALIBRATE_NS UINT64_C(200000)
+#define NO_COUNTER   UINT64_MAX /* in place of the factor: the counter is no clock */
 
 static struct lock calibrate_lock;
 static uint64_t us_per_tick_q32; /* atomic; 0 = not measured yet */
 
-static uint64_t calibrate(void)
+/* CPUID's "invariant TSC": the counter runs at one rate whatever the processor's frequency and sleep. */
+static bool counter_is_invariant(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
+}
+
+static uint64_t measure_factor(void)
+{
+    if (!counter_is_invariant())
+        return NO_COUNTER;
+    uint64_t start_ns = clock_mono_ns(), start = __rdtsc(), now_ns;
+    do
+        now_ns = clock_mono_ns();
+    while (now_ns - start_ns < CALIBRATE_NS);
+    uint64_t ticks = __rdtsc() - start;
+    double us = (double)(now_ns - start_ns) / 1000;
+    return ticks ? (uint64_t)(us / (double)ticks * 4294967296.0) : NO_COUNTER;
+}
+
+static NOINLINE uint64_t calibrate(void)
 {
     lock_take(&calibrate_lock);
-    uint64_t factor = __atomic_load_n(&us_per_tick_q32, __ATOMIC_RELAXED);
-    if (factor == 0) {
-        uint64_t ns0 = clock_mono_ns(), t0 = __rdtsc(), ns1;
-        while ((ns1 = clock_mono_ns()) - ns0 < CALIBRATE_NS)
-            continue;
-        uint64_t ticks = __rdtsc() - t0;
-        factor = (uint64_t)((double)(ns1 - ns0) / 1000.0 / (double)(ticks ? ticks : 1) * 4294967296.0);
-        __atomic_store_n(&us_per_tick_q32, factor, __ATOMIC_RELAXED);
-    }
+    if (us_per_tick_q32 == 0)
+        RELAXED_STORE(&us_per_tick_q32, measure_factor());
+    uint64_t factor = us_per_tick_q32;
     lock_drop(&calibrate_lock);
     return factor;
 }
 
 uint64_t clock_ticks_us(void)
 {
-    uint64_t factor = __atomic_load_n(&us_per_tick_q32, __ATOMIC_RELAXED);
+    uint64_t factor = RELAXED_LOAD(&us_per_tick_q32);
     if (UNLIKELY(factor == 0))
         factor = calibrate();
+    if (UNLIKELY(factor == NO_COUNTER))
+        return clock_mono_us();
     return (uint64_t)((unsigned __int128)__rdtsc() * factor >> 32);
 }
+
 #else
+
 uint64_t clock_ticks_us(void)
 {
     return clock_mono_us();
 }
+
 #endif

@@ -38,6 +38,19 @@ static void test_sleep(void **state)
     assert_true(clock_mono_us() - start >= 1000001);
 }
 
+static void test_ticks(void **state)
+{
+    uint64_t start_us = clock_mono_us(), start = clock_ticks_us(), last = start;
+    for (int i = 0; i < 10000; i++) {
+        uint64_t now = clock_ticks_us();
+        assert_true(now >= last);
+        last = now;
+    }
+    clock_sleep_us(50000);
+    uint64_t ticks = clock_ticks_us() - start, us = clock_mono_us() - start_us;
+    assert_true(ticks >= 49000 && ticks <= us + us / 50); /* the calibration is within 2 % */
+}
+
 static void test_shift(void **state)
 {
     int64_t before = clock_wall_ms();
@@ -57,6 +70,7 @@ int main(void)
         cmocka_unit_test(test_wall),
         cmocka_unit_test(test_mono),
         cmocka_unit_test(test_sleep),
+        cmocka_unit_test(test_ticks),
         cmocka_unit_test(test_shift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
