@@ -29,7 +29,7 @@
 
 static struct server server; /* the one of this process */
 static pthread_t main_thread;
-static unsigned stop_how;    /* atomic: enum server_stop_how */
+static unsigned stop_how; /* atomic: enum server_stop_how */
 static struct lane loader_lane;
 static struct client loader_client;
 
@@ -62,9 +62,11 @@ static unsigned wait_for_stop(const sigset_t *set)
             continue;
         if (signal_number == SIGUSR1)
             return __atomic_load_n(&stop_how, __ATOMIC_ACQUIRE);
-        LOG_WARNING("Received %s scheduling shutdown...", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
-        int configured = RELAXED_LOAD(signal_number == SIGINT ? &server.settings->shutdown_on_sigint
-                                                              : &server.settings->shutdown_on_sigterm);
+        LOG_WARNING("Received %s scheduling shutdown...",
+                    signal_number == SIGINT ? "SIGINT" : "SIGTERM");
+        int configured =
+            RELAXED_LOAD(signal_number == SIGINT ? &server.settings->shutdown_on_sigint
+                                                 : &server.settings->shutdown_on_sigterm);
         return STOP_SIGNAL | (configured & SHUTDOWN_SAVE ? STOP_SAVE : 0) |
                (configured & SHUTDOWN_NOSAVE ? STOP_NOSAVE : 0) | STOP_FORCE;
     }
@@ -72,7 +74,8 @@ static unsigned wait_for_stop(const sigset_t *set)
 
 /* ---- loading ---- */
 
-static bool execute_record(void *ctx, uint32_t db, uint32_t argc, const struct slice *argv, const char **why)
+static bool execute_record(void *ctx, uint32_t db, uint32_t argc, const struct slice *argv,
+                           const char **why)
 {
     (void)ctx;
     return lane_execute(&loader_lane, &loader_client, db, argc, argv, why);
@@ -105,7 +108,8 @@ static void *load(void *ctx)
         _exit(1);
     }
     if (loaded != PERSIST_LOADED_NOTHING)
-        LOG_NOTICE("DB loaded from %s: %.3f seconds", loaded == PERSIST_LOADED_AOF ? "append only file" : "disk",
+        LOG_NOTICE("DB loaded from %s: %.3f seconds",
+                   loaded == PERSIST_LOADED_AOF ? "append only file" : "disk",
                    (double)(clock_mono_ms() - start_ms) / 1000.0);
     persist_start(server.persist);
     __atomic_store_n(&server.phase, SERVER_READY, __ATOMIC_RELEASE);
@@ -119,7 +123,8 @@ static void *load(void *ctx)
 
 static void build_parts(void)
 {
-    struct keyspace_options keyspace = {.databases = (uint32_t)server.settings->databases, .active_expire = true};
+    struct keyspace_options keyspace = {.databases = (uint32_t)server.settings->databases,
+                                        .active_expire = true};
     apply_keyspace(server.settings, &keyspace);
     server.keyspace = keyspace_new(&keyspace);
     server.seed = keyspace_seed(server.keyspace);
@@ -184,8 +189,10 @@ static int stop_server(unsigned how, struct net *net)
     server.phase = SERVER_STOPPING;
     net_stop(net);
     struct setting_save_point points[SETTING_SAVE_POINTS_MAX];
-    bool save = how & STOP_SAVE || (!(how & STOP_NOSAVE) && settings_save_points(server.settings, points) != 0);
-    int error = persist_stop(server.persist, save, (uint32_t)server.settings->shutdown_timeout_s * 1000);
+    bool save = how & STOP_SAVE ||
+                (!(how & STOP_NOSAVE) && settings_save_points(server.settings, points) != 0);
+    int error =
+        persist_stop(server.persist, save, (uint32_t)server.settings->shutdown_timeout_s * 1000);
     if (error != 0)
         LOG_WARNING("The last writes before exiting failed: %s", strerror(-error));
     ops_stop(&server);

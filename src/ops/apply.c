@@ -117,7 +117,8 @@ static enum persist_fsync persist_fsync_of(int appendfsync)
                                                  : PERSIST_FSYNC_NO;
 }
 
-void apply_persist(struct settings *settings, struct persist_options *out, struct apply_texts *texts)
+void apply_persist(struct settings *settings, struct persist_options *out,
+                   struct apply_texts *texts)
 {
     struct setting_save_point points[SETTING_SAVE_POINTS_MAX];
     copy_texts(settings, texts);
@@ -130,8 +131,9 @@ void apply_persist(struct settings *settings, struct persist_options *out, struc
     out->aof_load_truncated = RELAXED_LOAD(&settings->aof_load_truncated);
     out->aof_use_rdb_preamble = RELAXED_LOAD(&settings->aof_use_rdb_preamble);
     out->aof_timestamp_enabled = RELAXED_LOAD(&settings->aof_timestamp_enabled);
-    out->aof_damage = RELAXED_LOAD(&settings->aof_damage) == AOF_DAMAGE_REFUSE ? PERSIST_REFUSE_DAMAGE
-                                                                               : PERSIST_STOP_AT_DAMAGE;
+    out->aof_damage = RELAXED_LOAD(&settings->aof_damage) == AOF_DAMAGE_REFUSE
+                          ? PERSIST_REFUSE_DAMAGE
+                          : PERSIST_STOP_AT_DAMAGE;
     out->rdbcompression = RELAXED_LOAD(&settings->rdbcompression);
     out->rdbchecksum = RELAXED_LOAD(&settings->rdbchecksum);
     out->save_count = settings_save_points(settings, points);
@@ -182,15 +184,36 @@ static const char *log_changed(void *ctx, struct settings *settings)
 void apply_watch(struct server *server)
 {
     static const char *const keyspace_names[] = {
-        "maxmemory-policy",     "maxmemory-samples",      "lfu-log-factor",          "lfu-decay-time",
-        "lazyfree-lazy-expire", "lazyfree-lazy-eviction", "lazyfree-lazy-server-del"};
-    static const char *const disk_names[] = {
-        "dir", "dbfilename", "appendonly", "appendfsync", "no-appendfsync-on-rewrite", "save",
-        "aof-load-truncated", "aof-use-rdb-preamble", "aof-timestamp-enabled", "aof-damage",
-        "rdbcompression", "rdbchecksum", "snapshot-buffer-limit", "aof-buffer-limit", "aof-max-size",
-        "auto-aof-rewrite-percentage", "auto-aof-rewrite-min-size", "maxmemory-policy",
-        "disk-budget", "disk-full-policy", "disk-ballast", "disk-emergency-rewrite", "disk-stall-timeout",
-        "disk-dwell-seconds", "disk-low-percent", "disk-high-percent", "disk-low-seconds"};
+        "maxmemory-policy",        "maxmemory-samples",    "lfu-log-factor",
+        "lfu-decay-time",          "lazyfree-lazy-expire", "lazyfree-lazy-eviction",
+        "lazyfree-lazy-server-del"};
+    static const char *const disk_names[] = {"dir",
+                                             "dbfilename",
+                                             "appendonly",
+                                             "appendfsync",
+                                             "no-appendfsync-on-rewrite",
+                                             "save",
+                                             "aof-load-truncated",
+                                             "aof-use-rdb-preamble",
+                                             "aof-timestamp-enabled",
+                                             "aof-damage",
+                                             "rdbcompression",
+                                             "rdbchecksum",
+                                             "snapshot-buffer-limit",
+                                             "aof-buffer-limit",
+                                             "aof-max-size",
+                                             "auto-aof-rewrite-percentage",
+                                             "auto-aof-rewrite-min-size",
+                                             "maxmemory-policy",
+                                             "disk-budget",
+                                             "disk-full-policy",
+                                             "disk-ballast",
+                                             "disk-emergency-rewrite",
+                                             "disk-stall-timeout",
+                                             "disk-dwell-seconds",
+                                             "disk-low-percent",
+                                             "disk-high-percent",
+                                             "disk-low-seconds"};
     for (size_t i = 0; i < COUNT_OF(keyspace_names); i++)
         config_on_change(server->config, keyspace_names[i], keyspace_changed, server);
     for (size_t i = 0; i < COUNT_OF(disk_names); i++)

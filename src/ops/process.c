@@ -88,7 +88,8 @@ void ops_process(struct server *server, const char *executable)
     if (settings->disable_thp)
         prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     raise_file_limit(settings);
-    server->config_path = config_path(server->config) != NULL ? mem_strdup(config_path(server->config)) : NULL;
+    server->config_path =
+        config_path(server->config) != NULL ? mem_strdup(config_path(server->config)) : NULL;
     server->executable = mem_strdup(executable);
     LOG_NOTICE("Spillway %s is starting, pid %d, %lld worker%s", SPILLWAY_VERSION, (int)getpid(),
                (long long)settings->io_threads, settings->io_threads == 1 ? "" : "s");
@@ -109,12 +110,14 @@ static uint64_t log_pending(void *ctx)
 
 const struct guard_hooks *ops_guard_hooks(struct server *server)
 {
-    guard_hooks = (struct guard_hooks){.ctx = server, .data_bytes = data_bytes, .log_pending = log_pending};
+    guard_hooks =
+        (struct guard_hooks){.ctx = server, .data_bytes = data_bytes, .log_pending = log_pending};
     return &guard_hooks;
 }
 
 void ops_notify_ready(struct server *server)
 {
-    if (server->settings->supervised == SUPERVISED_SYSTEMD || server->settings->supervised == SUPERVISED_AUTO)
+    if (server->settings->supervised == SUPERVISED_SYSTEMD ||
+        server->settings->supervised == SUPERVISED_AUTO)
         sd_notify(0, "STATUS=Ready to accept connections\nREADY=1\n");
 }
