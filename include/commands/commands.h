@@ -1,4 +1,5 @@
-/* commands.h - the rows of every command family, for main to add to the registry. Each ends with a row without name. */
+/* commands.h - the rows of every command family, for main to add to the registry. Each ends with a
+   row without name. */
 #ifndef SPILLWAY_COMMANDS_COMMANDS_H
 #define SPILLWAY_COMMANDS_COMMANDS_H
 

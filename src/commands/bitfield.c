@@ -1,9 +1,9 @@
 /* bitfield.c - BITFIELD and BITFIELD_RO: integers of 1 to 64 bits at any bit of a string.
  *
- * Bit 0 is the highest of byte 0; fields are big endian. What lies behind the end of the string reads as
- * zero. The operations are read twice, first to check all of them and to learn how long the string must
- * be, then to run them, so nothing has to be kept between. Sums are made in 128 bits, where
- * nothing overflows, and then brought into the range of the field.
+ * Bit 0 is the highest of byte 0; fields are big endian. What lies behind the end of the string
+ * reads as zero. The operations are read twice, first to check all of them and to learn how long
+ * the string must be, then to run them, so nothing has to be kept between. Sums are made in 128
+ * bits, where nothing overflows, and then brought into the range of the field.
  */
 #include "commands/bitfield.h"
 

@@ -1,7 +1,8 @@
 /* bitmap.c - commands on the bits of strings: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP.
  *
- * Bit 0 is the highest of byte 0. Ranges are handled as whole bytes, eight or 32 at once, with the bits
- * before and behind them apart. BITOP goes through its sources in blocks that stay in the first cache.
+ * Bit 0 is the highest of byte 0. Ranges are handled as whole bytes, eight or 32 at once, with the
+ * bits before and behind them apart. BITOP goes through its sources in blocks that stay in the
+ * first cache.
  */
 #include "commands/bitfield.h"
 #include "commands/commands.h"
@@ -139,8 +140,8 @@ static uint64_t count_range(struct slice s, struct bit_range range)
            (unsigned)__builtin_popcount(behind);
 }
 
-/* First bit at or behind byte `at` that differs from those of `skip` (0x00 or 0xff), as a bit number;
- * behind the string if there is none. */
+/* First bit at or behind byte `at` that differs from those of `skip` (0x00 or 0xff), as a bit
+ * number; behind the string if there is none. */
 static int64_t find_in_bytes(const unsigned char *p, size_t at, size_t len, unsigned char skip)
 {
     uint64_t same = skip ? UINT64_MAX : 0;
@@ -283,7 +284,8 @@ struct bit_block {
     uint64_t words[BLOCK_WORDS];
 };
 
-/* The bytes of `s` from `at` on, as many as a block takes, followed by zeros; `words` of it are used. */
+/* The bytes of `s` from `at` on, as many as a block takes, followed by zeros; `words` of it are
+   used. */
 static void block_load(struct bit_block *block, struct slice s, size_t at, size_t words)
 {
     size_t len = s.len > at ? MIN_OF(s.len - at, words * 8) : 0;

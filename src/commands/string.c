@@ -1,7 +1,8 @@
 /* string.c - commands on strings: SET and its relatives, counters, ranges, several keys at once.
  *
- * A handler finds the entry once and hands it to the keyspace together with the new bytes, which are
- * copied once, from the read buffer into place. After a change the entry is not looked at again.
+ * A handler finds the entry once and hands it to the keyspace together with the new bytes, which
+ * are copied once, from the read buffer into place. After a change the entry is not looked at
+ * again.
  */
 #include "commands/commands.h"
 #include "commands/plain.h"
@@ -69,8 +70,8 @@ static const struct option_word *find_option(struct slice word, unsigned allowed
     return NULL;
 }
 
-/* Reads the options from argument `from` on; false after replying a syntax error. The same option may be
- * given again (the last one counts), another one of its group may not. */
+/* Reads the options from argument `from` on; false after replying a syntax error. The same option
+ * may be given again (the last one counts), another one of its group may not. */
 static bool read_options(struct call *call, uint32_t from, unsigned allowed,
                          struct string_options *out)
 {
@@ -179,7 +180,8 @@ static void store(struct call *call, const struct key *key, struct entry *entry,
     }
 }
 
-/* SET without GET, comparisons and times is logged as it was sent; the rest in words every server knows. */
+/* SET without GET, comparisons and times is logged as it was sent; the rest in words every server
+   knows. */
 static void set_effect(struct call *call, const struct string_options *options)
 {
     if (options->flags & OPT_TIMES || !(options->flags & (OPT_GET | OPT_COMPARES)))

@@ -68,7 +68,8 @@ static size_t reply_match(struct reply_buffer *reply, const struct lcs_options *
     return 1;
 }
 
-/* Walks back. With `text`, writes the subsequence there, else replies the runs; returns their count. */
+/* Walks back. With `text`, writes the subsequence there, else replies the runs; returns their
+   count. */
 static size_t lcs_walk(const struct lcs_table *t, uint32_t length, char *text,
                        struct reply_buffer *reply, const struct lcs_options *options)
 {
