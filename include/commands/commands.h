@@ -4,9 +4,14 @@
 #define SPILLWAY_COMMANDS_COMMANDS_H
 
 #include "engine/command.h"
+#include "engine/registry.h"
 
 extern const struct command string_commands[];
 extern const struct command bitmap_commands[];
 extern const struct command generic_commands[];
+extern const struct command connection_commands[];
+
+/* Adds all of them. Before workers start. */
+void commands_register(struct registry *registry);
 
 #endif
