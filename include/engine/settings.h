@@ -89,7 +89,6 @@ enum setting_propagation_error {
 };
 enum setting_endpoint { ENDPOINT_IP, ENDPOINT_HOSTNAME, ENDPOINT_UNKNOWN };
 enum setting_tls_auth { TLS_AUTH_NO, TLS_AUTH_YES, TLS_AUTH_OPTIONAL };
-enum setting_log_time { LOG_TIME_LEGACY, LOG_TIME_ISO8601, LOG_TIME_MILLISECONDS };
 
 /* shutdown-on-sigint, shutdown-on-sigterm: bits */
 enum setting_shutdown {
@@ -185,8 +184,8 @@ struct settings {
     int oom_score_adj;                           /* enum setting_oom_score_adj */
     int64_t oom_score_adj_values[3];             /* atomic each: primary, replica, child */
     int loglevel;                                /* enum log_level */
-    int log_format, log_timestamp_format; /* enum log_format of base/log.h, enum setting_log_time */
-    int syslog_facility;                  /* LOG_LOCAL0 ... of <syslog.h> */
+    int log_format, log_timestamp_format; /* enum log_format, enum log_timestamp of base/log.h */
+    int syslog_facility;                  /* code of RFC 5424; its name by config_get_one */
     int enable_debug_command;             /* enum setting_protected_action */
     int enable_module_command;            /* enum setting_protected_action */
     int enable_protected_configs;         /* enum setting_protected_action */

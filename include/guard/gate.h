@@ -1,23 +1,25 @@
 /* gate.h - the one gate: every byte that is written to disk passes here with a class.
  *
- * Each class has its own accounting and its own floor: a write that needs new blocks is refused with -ENOSPC,
- * before the file system is asked, when it would bring the effective free space below the floor of its class.
+ * Each class has its own accounting and its own floor: a write that needs new blocks is refused
+ * with -ENOSPC, before the file system is asked, when it would bring the effective free space
+ * below the floor of its class.
  *
  *      class        floor                            who
  *      metadata     none                             manifest, configuration, ACL file, probe
- *      compaction   R_meta + R_reclaim (R_meta at full)  AOF base, fresh base
+ *      compaction   R_meta                           AOF base, fresh base
  *      shrink       R_meta (none at full)            log records at critical and above
  *      log          R_meta (none inside own blocks)  log records
  *      snapshot     high's entry mark                RDB, full-sync temp file
  *      diagnostic   high's entry mark                everything else
  *
- * Bytes inside blocks that a file already owns (preallocated, or overwritten) are never refused. ENOSPC and
- * EDQUOT met by metadata, shrink, log or compaction release the ballast and are tried once more. What is left is
- * counted and told to the guard at once (level full), on the thread that met it.
+ * Bytes inside blocks that a file already owns (preallocated, or overwritten) are never refused.
+ * ENOSPC and EDQUOT met by metadata, shrink, log or compaction release the ballast and are tried
+ * once more. What is left is counted and told to the guard at once (level full), on the thread
+ * that met it.
  *
- * Own bytes are blocks really allocated, of every file the gate knows: opened through it, adopted, or found by
- * gate_scan. Any thread may call; each gate_file belongs to one thread. All calls may block on the disk:
- * never call them on a worker. Errors are negative errno values.
+ * Own bytes are blocks really allocated, of every file the gate knows: opened through it,
+ * adopted, or found by gate_scan. Any thread may call; each gate_file belongs to one thread. All
+ * calls may block on the disk: never call them on a worker. Errors are negative errno values.
  */
 #ifndef SPILLWAY_GUARD_GATE_H
 #define SPILLWAY_GUARD_GATE_H
@@ -51,17 +53,22 @@ int gate_fd(const struct gate_file *file);
 const char *gate_path(const struct gate_file *file);
 uint64_t gate_allocated(const struct gate_file *file); /* bytes of blocks this file owns */
 
-/* Writes all of it at the offset, or returns a negative errno with *written bytes known to be in place: the
- * caller's position is the truth, a part of a record is overwritten or cut off by gate_truncate.
- * A log file is extended ahead of its end by itself, in steps of the guard's choosing. */
+/* Writes all of it at the offset, or returns a negative errno with *written bytes known to be in
+ * place: the caller's position is the truth, a part of a record is overwritten or cut off by
+ * gate_truncate. A log file is extended ahead of its end by itself, in steps of the guard's
+ * choosing. */
 int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t offset,
                size_t *written) NODISCARD;
-/* Times the sync for the guard (lagging, stall). A failure of a compaction, shrink or log file poisons it:
- * the guard turns to repairing (cause fsync) and wants a fresh base; syncing it again proves nothing. */
+/* Times the sync for the guard (lagging, stall). A failure of a compaction, shrink or log file
+ * poisons it: the guard turns to repairing (cause fsync) and wants a fresh base; syncing it
+ * again proves nothing. */
 int gate_sync(struct gate_file *file) NODISCARD;
 bool gate_poisoned(const struct gate_file *file);
-/* Really allocates [offset, offset+len) beyond the length of the file. 0 if the file system cannot (then
- * gate_allocated does not grow). -ENOSPC costs nothing: what was allocated is given back. */
+/* The name leads to another file, or to none: it was removed or replaced under us. */
+bool gate_displaced(const struct gate_file *file);
+/* Really allocates [offset, offset+len) beyond the length of the file. 0 if the file system
+ * cannot (then gate_allocated does not grow). -ENOSPC costs nothing: what was allocated is given
+ * back. */
 int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len) NODISCARD;
 int gate_truncate(struct gate_file *file,
                   uint64_t size) NODISCARD; /* also gives back what lies beyond */
@@ -81,8 +88,8 @@ int gate_replace(struct gate *gate, const char *path, const void *data, size_t l
 
 /* Counts a file that is ours and was not opened through the gate. Missing: forgets it. */
 void gate_adopt(struct gate *gate, const char *path, enum gate_class class);
-/* Adopts every plain file of dir whose name begins with prefix ("" = all). Returns 0 or a negative errno. */
-int gate_scan(struct gate *gate, const char *dir, const char *prefix,
+/* Adopts every plain file of dir whose name matches the glob. A missing directory is success. */
+int gate_scan(struct gate *gate, const char *dir, const char *glob,
               enum gate_class class) NODISCARD;
 /* Asks the file system again for the blocks of every known file; forgets those that are gone. */
 void gate_refresh(struct gate *gate);
@@ -103,6 +110,8 @@ struct gate_error {
 struct gate_stats {
     struct gate_class_stats class[GATE_CLASSES];
     uint64_t own_bytes;
+    uint64_t building; /* blocks of open compaction files: a base being written */
+    bool can_allocate; /* the file system guarantees preallocated blocks; true until it said no */
     uint64_t log_room; /* bytes allocated beyond the end of the open log file */
     struct gate_error last;
     struct {
@@ -113,6 +122,8 @@ struct gate_stats {
 };
 void gate_stats(struct gate *gate, struct gate_stats *out);
 uint64_t gate_own_bytes(struct gate *gate);
+uint64_t gate_free_bytes(
+    struct gate *gate); /* effective free, own allocations since the sample included */
 
 /* Would the class be allowed to take `bytes` of new blocks now? Nothing is reserved. */
 bool gate_allows(struct gate *gate, enum gate_class class, uint64_t bytes);
@@ -120,20 +131,23 @@ bool gate_allows(struct gate *gate, enum gate_class class, uint64_t bytes);
 /* ---- for the guard ---- */
 
 struct gate_limits {
-    uint64_t free_bytes;          /* effective free at the sample */
+    uint64_t available;           /* bytes of the volume, at the sample */
+    uint64_t own_at_sample;       /* gate_own_bytes just before it */
+    uint64_t ceiling;             /* for own bytes; UINT64_MAX = none */
     uint64_t floor[GATE_CLASSES]; /* bytes that must stay free after an allocation of the class */
-    uint64_t log_step;          /* how far ahead of its end the log is allocated; 0 = not at all */
-    bool blocked[GATE_CLASSES]; /* refused outright */
+    uint64_t log_step;            /* how far ahead of its end a log is allocated; 0 = not at all */
+    int refuse; /* positive errno: everything is refused with it; 0 = nothing is */
 };
+/* All may be called on any thread that uses the gate; none may call the gate back but `release`,
+ * which may remove the ballast. Each may be NULL. */
 struct gate_hooks {
     void *ctx;
-    /* An operation failed with this positive errno (after the second try). On the caller's thread. */
+    /* An operation failed with this positive errno (after the second try). */
     void (*error)(void *ctx, const struct gate_error *error);
-    /* Gives back the ballast; true if anything was released. On the caller's thread. */
-    bool (*release)(void *ctx);
-    void (*sync_begin)(void *ctx);
+    bool (*release)(void *ctx); /* gives back the ballast; true if anything was released */
+    void (*sync_begin)(void *ctx, enum gate_class class);
     void (*sync_end)(void *ctx, enum gate_class class, int error); /* error: 0 or positive errno */
-    void (*room)(void *ctx, uint64_t log_room); /* the log was extended: credit may be refilled */
+    void (*room)(void *ctx); /* the log was extended: credit may be refilled */
 };
 struct gate *gate_create(const struct gate_hooks *hooks);
 void gate_destroy(struct gate *gate); /* every gate_file must be closed */

@@ -1,13 +1,17 @@
 /* guard.h - the disk-budget guard: no state of the disk may stop the server.
  *
- * inputs    volume samples (statvfs, own thread), own bytes and errors (gate), data-set bytes and log backlog
+ * inputs    volume samples (statvfs, own thread), own bytes and errors (gate), data-set bytes
+ * and log backlog
  *           (hooks), base and increment sizes, results of rewrites, age of the running fsync, settings
- * numbers   F = min(available, budget - own); R_compact = 1.15 x predicted base + log growth meanwhile;
+ * numbers   F = min(available, budget - own); R_compact = 1.15 x predicted base + log growth
+ * meanwhile;
  *           R_reclaim = 4 MiB; R_meta = max(1 MiB, 64 blocks)                               guard/budget
- * levels    ok > low > high > critical > full by marks over F, with hysteresis, dwell, probe; unknown when
+ * levels    ok > low > high > critical > full by marks over F, with hysteresis, dwell, probe;
+ * unknown when
  *           there is no sample for 10 s                                                    guard/level
- * health    durable, lagging, suspended, repairing, each with a cause                     guard/durability
- * outputs   verdict (growth, eviction, log, snapshots), wants (compact, repair, ballast), limits of the gate,
+ * health    durable, lagging, suspended, repairing, each with a cause
+ * guard/durability outputs   verdict (growth, eviction, log, snapshots), wants (compact, repair,
+ * ballast), limits of the gate,
  *           one log line per transition, texts                                    guard/policy, guard/verdict
  *
  * threads   guard thread    guard_step every 100 ms to 1 s: pure arithmetic, never touches the disk
@@ -30,7 +34,7 @@ enum guard_eviction { GUARD_EVICTION_NONE, GUARD_EVICTION_VOLATILE, GUARD_EVICTI
 
 #define GUARD_BALLAST_AUTO UINT64_MAX
 
-/* Settings. guard_options_default fills all but dir. Strings are copied. Marks: 0 = as computed. */
+/* Settings. guard_options_default fills all but dir. Strings are copied. */
 struct guard_options {
     const char *dir;            /* working directory: dump file, temp files, ballast */
     const char *append_dirname; /* below dir; "" = none */
@@ -45,18 +49,22 @@ struct guard_options {
     unsigned budget_percent;            /* or as a share of the volume; 0 = none; both 0 = auto */
     uint64_t ballast_bytes;             /* 0 = none, GUARD_BALLAST_AUTO */
     bool emergency_rewrite;             /* disk-emergency-rewrite */
-    uint64_t stall_timeout_ms;          /* disk-stall-timeout */
-    uint64_t lagging_ms;                /* 2000 */
-    uint64_t dwell_ms;                  /* 10000 */
-    uint64_t unknown_ms;                /* 10000 */
-    unsigned low_percent, high_percent; /* 10 and 5, of the capacity */
-    uint64_t low_percent_cap;           /* at most so many bytes; high: half of it */
-    uint64_t low_time_s;                /* low when critical is nearer than this: 900 */
-    /* Entry and leave marks in bytes of effective free space, by level (LOW..FULL); 0 = computed. */
-    uint64_t enter_mark[GUARD_LEVELS], leave_mark[GUARD_LEVELS];
-    unsigned rewrite_percent;   /* auto-aof-rewrite-percentage, 0 = not by growth */
-    uint64_t rewrite_min_bytes; /* auto-aof-rewrite-min-size */
-    uint64_t aof_max_bytes;     /* aof-max-size; 0 = auto, by space */
+    uint64_t stall_timeout_ms;          /* disk-stall-timeout: 20000 */
+    uint64_t lagging_ms;                /* disk-lag-seconds: 2000 */
+    uint64_t dwell_ms;                  /* disk-dwell-seconds: 10000 */
+    uint64_t unknown_ms;                /* disk-unknown-seconds: 10000 */
+    uint64_t poll_min_ms, poll_max_ms;  /* 100 and 1000 */
+    uint64_t log_every_ms;              /* one line per transition in so long at most: 60000 */
+    unsigned low_percent, high_percent; /* of the capacity: 10 and 5 */
+    uint64_t low_limit, high_limit;     /* bytes, the percentages count no more: 2 GiB, 1 GiB */
+    uint64_t low_time_s;                /* low when critical is nearer than this: 900; 0 = never */
+    unsigned leave_factor_x100;         /* low is left at so much of its entry mark: 125 */
+    unsigned rewrite_margin_percent;    /* added to the predicted base: 15 */
+    uint64_t meta_reserve, reclaim_reserve; /* bytes: 1 MiB (at least 64 blocks) and 4 MiB */
+    uint64_t inode_reserve;                 /* 64, at most a sixteenth of the volume's */
+    unsigned rewrite_percent;               /* auto-aof-rewrite-percentage, 0 = not by growth */
+    uint64_t rewrite_min_bytes;             /* auto-aof-rewrite-min-size */
+    uint64_t aof_max_bytes;                 /* aof-max-size; 0 = auto, by space */
 };
 void guard_options_default(struct guard_options *out);
 /* NULL, or what is wrong with them as one sentence (a leave mark at or below its entry mark ...). */
@@ -78,7 +86,8 @@ struct guard *guard_create(const struct guard_options *options, const struct gua
 void guard_start(struct guard *g);   /* starts both threads; never fails for a reason of the disk */
 void guard_stop(struct guard *g);    /* ends them; a hung volume thread is left behind after 1 s */
 void guard_destroy(struct guard *g); /* after guard_stop */
-/* Settings at run time (policy, budget, marks ...). Any thread. dir may change: a new volume is sampled. */
+/* Settings at run time (policy, budget, marks ...). Any thread. dir may change: a new volume is
+ * sampled. */
 void guard_configure(struct guard *g, const struct guard_options *options);
 void guard_options_get(struct guard *g, struct guard_options *out); /* strings stay the guard's */
 
@@ -87,8 +96,8 @@ struct gate *guard_gate(struct guard *g);
 
 /* ---- workers ---- */
 
-/* "MISCONF disk budget: ..." with used, budget, free, level and what still works, no CRLF; for a reply of
- * type error. Returns its length (< size). Any thread, no lock. */
+/* "MISCONF disk budget: ..." with used, budget, free, level and what still works, no CRLF; for a
+ * reply of type error. Returns its length (< size). Any thread, no lock. */
 size_t guard_refusal_text(const struct guard *g, char *out, size_t size);
 void guard_note_refused(struct guard *g); /* counts one refusal; the refusing worker calls it */
 /* Result of eviction for disk. Nothing left to evict: the policy falls back to memory-only or shed. */
@@ -102,6 +111,7 @@ struct guard_wants {
     bool repair; /* write a fresh base from memory, sync, switch, then guard_note_rewrite_done */
     bool replace_old; /* allowed to remove the old files first (counted and logged by the guard) */
     bool snapshot;    /* save points may run; false = skip, which is no save error */
+    bool sweep;       /* remove leftovers of ours (temp files of dead runs) now */
     bool link_snapshot;      /* a save point may be satisfied by a hard link to a fresh RDB base */
     uint64_t predicted_base; /* bytes: preallocate so much */
     uint64_t base_limit;     /* bytes: abort the rewrite beyond this */
@@ -135,7 +145,8 @@ void guard_note_aof_sizes(struct guard *g, uint64_t base_bytes, uint64_t increme
 void guard_note_log_bytes(struct guard *g, uint64_t total); /* appended since start, monotonic */
 /* The log has a gap: records were dropped or could not be written. Idempotent until repaired. */
 void guard_note_suspended(struct guard *g, enum guard_cause cause);
-/* Records could be written again without a gap (they were kept): ends `suspended` without a fresh base. */
+/* Records could be written again without a gap (they were kept): ends `suspended` without a
+ * fresh base. */
 void guard_note_resumed(struct guard *g);
 /* A file can no longer be trusted (failed fsync, removed under us, position lost): repair. */
 void guard_note_poisoned(struct guard *g, enum guard_cause cause);
@@ -153,7 +164,8 @@ void guard_plan(struct guard *g, struct bytes *out);   /* in words: what happens
 void guard_simulate(struct guard *g, uint64_t bytes, bool own, struct bytes *out);
 void guard_want_compaction(struct guard *g); /* DISK COMPACT: honoured when it fits */
 void guard_want_probe(struct guard *g);      /* DISK PROBE: write and fsync on the volume thread */
-/* Result of the last probe: 0 = none yet, else its wall time; *error 0 or positive errno; *us its duration. */
+/* Result of the last probe: 0 = none yet, else its wall time; *error 0 or positive errno; *us
+ * its duration. */
 int64_t guard_probe_result(struct guard *g, int *error, uint64_t *us);
 void guard_metrics(struct guard *g, struct bytes *out); /* Prometheus text, names spillway_disk_* */
 
@@ -161,9 +173,10 @@ void guard_metrics(struct guard *g, struct bytes *out); /* Prometheus text, name
 
 struct guard_sample {
     struct file_volume volume;
+    uint64_t own;    /* bytes of blocks of our own files, just before */
     uint64_t device; /* st_dev of dir; another one than before: the mount is gone */
-    int error;       /* positive errno of the sampling call; 0 = good */
-    uint64_t at_ms;  /* monotonic; 0 = never sampled */
+    int error;       /* positive errno of the last try, which left the rest as it was; 0 = good */
+    uint64_t at_ms;  /* monotonic, of the last good try; 0 = never sampled */
 };
 /* Runs the arithmetic once at monotonic time now_ms; returns ms until the next step is wanted. */
 unsigned guard_step(struct guard *g, const struct guard_sample *sample, uint64_t now_ms);

@@ -1,11 +1,13 @@
-/* verdict.h - what the disk-budget guard has decided, as words that any thread may read without a lock.
+/* verdict.h - what the disk-budget guard has decided, as words that any thread may read without
+ * a lock.
  *
- * The guard thread (and, for an ENOSPC just met, the thread that met it) writes; everybody else reads relaxed.
- * Each field is true by itself; two fields read one after the other may come from two different ticks, and
- * nothing here is hurt by that. Admission is by cost, before execution: the guard keeps `credit`, the log
- * bytes that still have room (room that is already allocated to us where the file system guarantees it),
- * refills it every tick, and workers draw from it in chunks kept in a purse of their own, so that the shared
- * line is touched once in GUARD_CHUNK_BYTES. A refill starts a new epoch: what is left in purses then lapses.
+ * The guard thread (and, for an ENOSPC just met, the thread that met it) writes; everybody else
+ * reads relaxed. Each field is true by itself; two fields read one after the other may come from
+ * two different ticks, and nothing here is hurt by that. Admission is by cost, before execution:
+ * the guard keeps `credit`, the log bytes that still have room (room that is already allocated
+ * to us where the file system guarantees it), refills it every tick, and workers draw from it in
+ * chunks kept in a purse of their own, so that the shared line is touched once in
+ * GUARD_CHUNK_BYTES. A refill starts a new epoch: what is left in purses then lapses.
  */
 #ifndef SPILLWAY_GUARD_VERDICT_H
 #define SPILLWAY_GUARD_VERDICT_H
@@ -85,13 +87,15 @@ struct guard_verdict {
     uint8_t repair_on;   /* a fresh base from memory is wanted now; then the log may go on */
     uint8_t compact;     /* enum guard_trigger: a rewrite is wanted now */
     uint8_t
-        replace_old; /* the emergency: the old files may be removed before the base is written */
-    uint8_t unused;
+        replace_old;   /* the emergency: the old files may be removed before the base is written */
+    uint8_t link_on;   /* a save point may be a hard link to a fresh base */
+    uint8_t sweep_on;  /* leftovers of ours are to be removed */
     uint32_t epoch;    /* of the credit */
     uint32_t retry_ms; /* how long a delayed command should wait before it asks again */
     uint32_t slow_us;  /* at high: pause a session so long per growing command; 0 = do not */
-    uint64_t
-        predicted_base; /* bytes to preallocate for the next base; abort a rewrite at 1.15 times this */
+    uint64_t predicted_base; /* bytes to preallocate for the next base */
+    uint64_t base_limit;     /* bytes: abort a rewrite whose base grows beyond */
+    uint64_t largest;        /* log bytes: one command may not cost more */
     uint64_t used, budget,
         free_bytes;       /* bytes, for texts: own used, ceiling (0 = none), effective free */
     uint64_t transitions; /* level changes since start: changes iff the level did */
@@ -117,9 +121,10 @@ enum guard_answer {
 enum guard_answer guard_admit_slow(struct guard_verdict *v, struct guard_purse *purse,
                                    uint64_t bytes);
 
-/* May a growing command that will append about `bytes` to the log run? Asked before execution, by the
- * worker that owns the purse. O(1); touches shared memory once in GUARD_CHUNK_BYTES. For MULTI ask at queue
- * time (bytes of the queued command) and again at EXEC (bytes 0: only the state counts); scripts at start. */
+/* May a growing command that will append about `bytes` to the log run? Asked before execution,
+ * by the worker that owns the purse. O(1); touches shared memory once in GUARD_CHUNK_BYTES. For
+ * MULTI ask at queue time (bytes of the queued command) and again at EXEC (bytes 0: only the
+ * state counts); scripts at start. */
 ALWAYS_INLINE enum guard_answer guard_admit_growth(struct guard_verdict *v,
                                                    struct guard_purse *purse, uint64_t bytes)
 {
@@ -132,8 +137,8 @@ ALWAYS_INLINE enum guard_answer guard_admit_growth(struct guard_verdict *v,
     return guard_admit_slow(v, purse, bytes);
 }
 
-/* Takes up to `max` bytes of this tick's eviction quota; 0 = nothing to evict for disk now. Any worker.
- * What was then evicted is told with guard_note_evicted. */
+/* Takes up to `max` bytes of this tick's eviction quota; 0 = nothing to evict for disk now. Any
+ * worker. What was then evicted is told with guard_note_evicted. */
 uint64_t guard_evict_take(struct guard_verdict *v, uint64_t max);
 
 #endif

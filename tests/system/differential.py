@@ -118,7 +118,7 @@ def normalised(*rules):
 
 hello = normalised((rb"(version\r\n)\$\d+\r\n[^\r]*", rb"\1V"), (rb"(\$2\r\nid\r\n):\d+", rb"\1N"))
 
-SAME_FIELDS = "name db sub psub ssub multi user redir resp flags cmd events".split()
+SAME_FIELDS = "name db sub psub ssub multi user redir resp flags cmd".split()
 
 
 def client_info(want, got, notes):

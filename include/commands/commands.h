@@ -1,0 +1,17 @@
+/* commands.h - the rows of every command family, for main to add to the registry. Each ends with a
+   row without name. */
+#ifndef SPILLWAY_COMMANDS_COMMANDS_H
+#define SPILLWAY_COMMANDS_COMMANDS_H
+
+#include "engine/command.h"
+#include "engine/registry.h"
+
+extern const struct command string_commands[];
+extern const struct command bitmap_commands[];
+extern const struct command generic_commands[];
+extern const struct command connection_commands[];
+
+/* Adds all of them. Before workers start. */
+void commands_register(struct registry *registry);
+
+#endif

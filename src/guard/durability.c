@@ -1,0 +1,71 @@
+/* durability.c - persistence health as a state machine over what the persistence threads tell. */
+#include "guard/durability.h"
+
+void durability_suspend(struct durability *d, enum guard_cause cause)
+{
+    if (!d->gap)
+        d->gaps++;
+    d->suspended = d->gap = true;
+    d->told = cause;
+}
+
+void durability_poison(struct durability *d, enum guard_cause cause)
+{
+    d->poisoned = true;
+    if (!d->suspended)
+        d->told = cause;
+}
+
+void durability_resume(struct durability *d)
+{
+    d->suspended = d->gap = false;
+}
+
+void durability_repair_begin(struct durability *d)
+{
+    d->repairing = true;
+}
+
+void durability_repair_end(struct durability *d, bool ok)
+{
+    d->repairing = false;
+    if (ok)
+        d->suspended = d->gap = d->poisoned = false;
+}
+
+bool durability_needs_repair(const struct durability *d)
+{
+    return d->gap || d->poisoned;
+}
+
+uint64_t durability_sync_age_ms(const struct durability *d, uint64_t now_ms)
+{
+    return d->sync_started_ms && now_ms > d->sync_started_ms ? now_ms - d->sync_started_ms : 0;
+}
+
+static enum guard_health health_of(const struct durability *d, bool logged, uint64_t lagging_ms,
+                                   uint64_t now_ms)
+{
+    if (!logged)
+        return GUARD_DURABLE;
+    if (d->suspended && !d->repairing)
+        return GUARD_SUSPENDED;
+    if (d->suspended || d->gap || d->poisoned)
+        return GUARD_REPAIRING;
+    if (durability_sync_age_ms(d, now_ms) >= lagging_ms)
+        return GUARD_LAGGING;
+    return GUARD_DURABLE;
+}
+
+bool durability_step(struct durability *d, bool logged, uint64_t lagging_ms, uint64_t now_ms)
+{
+    enum guard_health health = health_of(d, logged, lagging_ms, now_ms);
+    bool changed = health != d->health;
+    d->cause = health == GUARD_DURABLE   ? (logged ? GUARD_CAUSE_NONE : GUARD_CAUSE_CONFIG)
+               : health == GUARD_LAGGING ? GUARD_CAUSE_STALL
+                                         : d->told;
+    if (changed || !d->since_ms)
+        d->since_ms = now_ms;
+    d->health = health;
+    return changed;
+}

@@ -1,0 +1,222 @@
+/* apply.c - the settings, told to keyspace, guard, persistence and log in their own words. */
+#include "ops/apply.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ops/config.h"
+
+void apply_texts_free(struct apply_texts *texts)
+{
+    mem_free(texts->dir);
+    mem_free(texts->dbfilename);
+    *texts = (struct apply_texts){0};
+}
+
+static void copy_texts(struct settings *settings, struct apply_texts *texts)
+{
+    texts->dir = settings_text_copy(settings, &settings->dir);
+    texts->dbfilename = settings_text_copy(settings, &settings->dbfilename);
+}
+
+static int eviction_policy(int policy)
+{
+    switch (policy) {
+    case MAXMEMORY_VOLATILE_LRU:
+        return EVICT_VOLATILE_LRU;
+    case MAXMEMORY_VOLATILE_LFU:
+        return EVICT_VOLATILE_LFU;
+    case MAXMEMORY_VOLATILE_TTL:
+        return EVICT_VOLATILE_TTL;
+    case MAXMEMORY_VOLATILE_RANDOM:
+        return EVICT_VOLATILE_RANDOM;
+    case MAXMEMORY_ALLKEYS_LRU:
+        return EVICT_ALLKEYS_LRU;
+    case MAXMEMORY_ALLKEYS_LFU:
+        return EVICT_ALLKEYS_LFU;
+    case MAXMEMORY_ALLKEYS_RANDOM:
+        return EVICT_ALLKEYS_RANDOM;
+    default:
+        return EVICT_NONE;
+    }
+}
+
+void apply_keyspace(struct settings *settings, struct keyspace_options *out)
+{
+    RELAXED_STORE(&out->policy, eviction_policy(RELAXED_LOAD(&settings->maxmemory_policy)));
+    RELAXED_STORE(&out->samples, (int)RELAXED_LOAD(&settings->maxmemory_samples));
+    RELAXED_STORE(&out->lfu_log_factor, (int)RELAXED_LOAD(&settings->lfu_log_factor));
+    RELAXED_STORE(&out->lfu_decay_minutes, (int)RELAXED_LOAD(&settings->lfu_decay_time_min));
+    RELAXED_STORE(&out->lazy_expire, RELAXED_LOAD(&settings->lazyfree_lazy_expire));
+    RELAXED_STORE(&out->lazy_evict, RELAXED_LOAD(&settings->lazyfree_lazy_eviction));
+    RELAXED_STORE(&out->lazy_server_del, RELAXED_LOAD(&settings->lazyfree_lazy_server_del));
+}
+
+static enum guard_fsync guard_fsync_of(int appendfsync)
+{
+    return appendfsync == APPENDFSYNC_ALWAYS     ? GUARD_FSYNC_ALWAYS
+           : appendfsync == APPENDFSYNC_EVERYSEC ? GUARD_FSYNC_EVERYSEC
+                                                 : GUARD_FSYNC_NO;
+}
+
+static enum guard_policy guard_policy_of(int policy)
+{
+    static const enum guard_policy policies[] = {
+        [DISK_POLICY_AUTO] = GUARD_POLICY_AUTO,
+        [DISK_POLICY_EVICT] = GUARD_POLICY_EVICT,
+        [DISK_POLICY_MEMORY_ONLY] = GUARD_POLICY_MEMORY_ONLY,
+        [DISK_POLICY_SHED] = GUARD_POLICY_SHED,
+        [DISK_POLICY_STRICT] = GUARD_POLICY_STRICT,
+    };
+    return policies[policy];
+}
+
+static void guard_budget_of(struct settings *settings, struct guard_options *out)
+{
+    int64_t budget = RELAXED_LOAD(&settings->disk_budget);
+    out->budget_bytes = budget > 0 ? (uint64_t)budget : 0;
+    out->budget_percent = setting_is_percent(budget) ? (unsigned)(-1 - budget) : 0;
+    int64_t ballast = RELAXED_LOAD(&settings->disk_ballast);
+    out->ballast_bytes = ballast == SETTING_AUTO ? GUARD_BALLAST_AUTO : (uint64_t)ballast;
+    int64_t aof_max = RELAXED_LOAD(&settings->aof_max_size);
+    out->aof_max_bytes = aof_max > 0 ? (uint64_t)aof_max : 0;
+}
+
+void apply_guard(struct settings *settings, struct guard_options *out, struct apply_texts *texts)
+{
+    struct setting_save_point points[SETTING_SAVE_POINTS_MAX];
+    int policy = RELAXED_LOAD(&settings->maxmemory_policy);
+    copy_texts(settings, texts);
+    guard_options_default(out);
+    out->dir = texts->dir;
+    out->dump_name = texts->dbfilename;
+    out->append_dirname = settings->appenddirname;
+    out->appendonly = RELAXED_LOAD(&settings->appendonly);
+    out->save_points = settings_save_points(settings, points) != 0;
+    out->fsync = guard_fsync_of(RELAXED_LOAD(&settings->appendfsync));
+    out->eviction = policy == MAXMEMORY_NOEVICTION ? GUARD_EVICTION_NONE
+                    : policy & MAXMEMORY_ALLKEYS   ? GUARD_EVICTION_ALLKEYS
+                                                   : GUARD_EVICTION_VOLATILE;
+    out->policy = guard_policy_of(RELAXED_LOAD(&settings->disk_full_policy));
+    guard_budget_of(settings, out);
+    out->emergency_rewrite = RELAXED_LOAD(&settings->disk_emergency_rewrite);
+    out->stall_timeout_ms = (uint64_t)RELAXED_LOAD(&settings->disk_stall_timeout_s) * 1000;
+    out->lagging_ms = (uint64_t)RELAXED_LOAD(&settings->disk_lag_seconds) * 1000;
+    out->dwell_ms = (uint64_t)RELAXED_LOAD(&settings->disk_dwell_seconds) * 1000;
+    out->unknown_ms = (uint64_t)RELAXED_LOAD(&settings->disk_unknown_seconds) * 1000;
+    out->low_percent = (unsigned)RELAXED_LOAD(&settings->disk_low_percent);
+    out->high_percent = (unsigned)RELAXED_LOAD(&settings->disk_high_percent);
+    out->low_percent_cap = (uint64_t)RELAXED_LOAD(&settings->disk_low_limit);
+    out->low_time_s = (uint64_t)RELAXED_LOAD(&settings->disk_low_seconds);
+    out->rewrite_percent = (unsigned)RELAXED_LOAD(&settings->auto_aof_rewrite_percentage);
+    out->rewrite_min_bytes = (uint64_t)RELAXED_LOAD(&settings->auto_aof_rewrite_min_size);
+}
+
+static enum persist_fsync persist_fsync_of(int appendfsync)
+{
+    return appendfsync == APPENDFSYNC_ALWAYS     ? PERSIST_FSYNC_ALWAYS
+           : appendfsync == APPENDFSYNC_EVERYSEC ? PERSIST_FSYNC_EVERYSEC
+                                                 : PERSIST_FSYNC_NO;
+}
+
+void apply_persist(struct settings *settings, struct persist_options *out,
+                   struct apply_texts *texts)
+{
+    struct setting_save_point points[SETTING_SAVE_POINTS_MAX];
+    copy_texts(settings, texts);
+    persist_options_default(out);
+    out->dir = texts->dir;
+    out->dbfilename = texts->dbfilename;
+    out->appendonly = RELAXED_LOAD(&settings->appendonly);
+    out->appendfsync = persist_fsync_of(RELAXED_LOAD(&settings->appendfsync));
+    out->no_appendfsync_on_rewrite = RELAXED_LOAD(&settings->no_appendfsync_on_rewrite);
+    out->aof_load_truncated = RELAXED_LOAD(&settings->aof_load_truncated);
+    out->aof_use_rdb_preamble = RELAXED_LOAD(&settings->aof_use_rdb_preamble);
+    out->aof_timestamp_enabled = RELAXED_LOAD(&settings->aof_timestamp_enabled);
+    out->aof_damage = RELAXED_LOAD(&settings->aof_damage) == AOF_DAMAGE_REFUSE
+                          ? PERSIST_REFUSE_DAMAGE
+                          : PERSIST_STOP_AT_DAMAGE;
+    out->rdbcompression = RELAXED_LOAD(&settings->rdbcompression);
+    out->rdbchecksum = RELAXED_LOAD(&settings->rdbchecksum);
+    out->save_count = settings_save_points(settings, points);
+    for (uint32_t i = 0; i < out->save_count; i++)
+        out->save[i] = (struct persist_save_point){points[i].seconds, points[i].changes};
+    out->snapshot_buffer_limit = (uint64_t)RELAXED_LOAD(&settings->snapshot_buffer_limit);
+    out->aof_buffer_limit = (uint64_t)RELAXED_LOAD(&settings->aof_buffer_limit);
+}
+
+/* ---- CONFIG SET ---- */
+
+static const char *keyspace_changed(void *ctx, struct settings *settings)
+{
+    struct server *server = ctx;
+    apply_keyspace(settings, keyspace_options(server->keyspace));
+    return NULL;
+}
+
+static const char *disk_changed(void *ctx, struct settings *settings)
+{
+    struct server *server = ctx;
+    struct apply_texts texts;
+    struct guard_options guard;
+    apply_guard(settings, &guard, &texts);
+    const char *wrong = guard_options_check(&guard);
+    if (wrong == NULL)
+        guard_configure(server->guard, &guard);
+    apply_texts_free(&texts);
+    if (wrong != NULL)
+        return wrong;
+    struct persist_options persist;
+    apply_persist(settings, &persist, &texts);
+    persist_configure(server->persist, &persist);
+    apply_texts_free(&texts);
+    bool gate = RELAXED_LOAD(&settings->appendonly) &&
+                RELAXED_LOAD(&settings->appendfsync) == APPENDFSYNC_ALWAYS;
+    RELAXED_STORE(&server->gate_replies, gate);
+    return NULL;
+}
+
+static const char *log_changed(void *ctx, struct settings *settings)
+{
+    (void)ctx;
+    log_set_level((enum log_level)RELAXED_LOAD(&settings->loglevel));
+    return NULL;
+}
+
+void apply_watch(struct server *server)
+{
+    static const char *const keyspace_names[] = {
+        "maxmemory-policy",        "maxmemory-samples",    "lfu-log-factor",
+        "lfu-decay-time",          "lazyfree-lazy-expire", "lazyfree-lazy-eviction",
+        "lazyfree-lazy-server-del"};
+    static const char *const disk_names[] = {"dir",
+                                             "dbfilename",
+                                             "appendonly",
+                                             "appendfsync",
+                                             "no-appendfsync-on-rewrite",
+                                             "save",
+                                             "aof-load-truncated",
+                                             "aof-use-rdb-preamble",
+                                             "aof-timestamp-enabled",
+                                             "aof-damage",
+                                             "rdbcompression",
+                                             "rdbchecksum",
+                                             "snapshot-buffer-limit",
+                                             "aof-buffer-limit",
+                                             "aof-max-size",
+                                             "auto-aof-rewrite-percentage",
+                                             "auto-aof-rewrite-min-size",
+                                             "maxmemory-policy",
+                                             "disk-budget",
+                                             "disk-full-policy",
+                                             "disk-ballast",
+                                             "disk-emergency-rewrite",
+                                             "disk-stall-timeout",
+                                             "disk-dwell-seconds",
+                                             "disk-low-percent",
+                                             "disk-high-percent",
+                                             "disk-low-seconds"};
+    for (size_t i = 0; i < COUNT_OF(keyspace_names); i++)
+        config_on_change(server->config, keyspace_names[i], keyspace_changed, server);
+    for (size_t i = 0; i < COUNT_OF(disk_names); i++)
+        config_on_change(server->config, disk_names[i], disk_changed, server);
+    config_on_change(server->config, "loglevel", log_changed, server);
+}

@@ -1,0 +1,123 @@
+/* process.c - the process as an operator sees it: daemon, pid file, log, systemd, what the guard asks of us. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "base/version.h"
+#include "engine/lane.h"
+#include "engine/settings.h"
+#include "guard/guard.h"
+#include "ops/config.h"
+#include "ops/ops.h"
+#include "persist/persist.h"
+#include "plog/plog.h"
+
+static struct guard_hooks guard_hooks;
+
+static void daemonize(void)
+{
+    pid_t pid = fork();
+    if (pid < 0) {
+        LOG_WARNING("Cannot become a daemon: going on in the foreground");
+        return;
+    }
+    if (pid > 0)
+        _exit(0);
+    setsid();
+    if (freopen("/dev/null", "r", stdin) == NULL || freopen("/dev/null", "w", stdout) == NULL ||
+        freopen("/dev/null", "w", stderr) == NULL)
+        LOG_WARNING("Standard streams could not be redirected");
+}
+
+static void write_pid_file(const char *path)
+{
+    char digits[NUMBER_TEXT_MAX + 1];
+    size_t len = number_print_i64(digits, getpid());
+    digits[len++] = '\n';
+    int error = file_replace(path, digits, len);
+    if (error != 0)
+        LOG_WARNING("Failed to write PID file %s: %s", path, strerror(-error));
+}
+
+/* Room for maxclients sockets and our own files; with less, maxclients is what the limit leaves. */
+static void raise_file_limit(struct settings *settings)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)settings->maxclients + 32;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    rlim_t had = limit.rlim_cur;
+    limit.rlim_cur = MIN_OF(wanted, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted)
+        return;
+    rlim_t have = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : had;
+    int64_t clients = have > 64 ? (int64_t)have - 32 : 32;
+    LOG_WARNING("Only %llu open files are allowed: maxclients has been reduced to %lld",
+                (unsigned long long)have, (long long)clients);
+    RELAXED_STORE(&settings->maxclients, clients);
+}
+
+static void log_effectless(struct config *config)
+{
+    char *names = config_effectless(config);
+    if (names[0] != '\0')
+        LOG_NOTICE("Known directives that have no effect here: %s", names);
+    mem_free(names);
+}
+
+void ops_process(struct server *server, const char *executable)
+{
+    struct settings *settings = server->settings;
+    log_set_level((enum log_level)settings->loglevel);
+    if (settings->daemonize)
+        daemonize();
+    if (settings->logfile[0] != '\0') {
+        int error = log_set_file(settings->logfile);
+        if (error != 0)
+            LOG_WARNING("Can't open the log file %s: %s", settings->logfile, strerror(-error));
+    }
+    if (settings->pidfile[0] != '\0' || settings->daemonize)
+        write_pid_file(settings->pidfile[0] != '\0' ? settings->pidfile : "/var/run/spillway.pid");
+    if (settings->disable_thp)
+        prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    raise_file_limit(settings);
+    server->config_path =
+        config_path(server->config) != NULL ? mem_strdup(config_path(server->config)) : NULL;
+    server->executable = mem_strdup(executable);
+    LOG_NOTICE("Spillway %s is starting, pid %d, %lld worker%s", SPILLWAY_VERSION, (int)getpid(),
+               (long long)settings->io_threads, settings->io_threads == 1 ? "" : "s");
+    log_effectless(server->config);
+}
+
+static uint64_t data_bytes(void *ctx)
+{
+    (void)ctx;
+    return mem_used();
+}
+
+static uint64_t log_pending(void *ctx)
+{
+    struct server *server = ctx;
+    return server->persist != NULL ? persist_log_pending(server->persist) : 0;
+}
+
+const struct guard_hooks *ops_guard_hooks(struct server *server)
+{
+    guard_hooks =
+        (struct guard_hooks){.ctx = server, .data_bytes = data_bytes, .log_pending = log_pending};
+    return &guard_hooks;
+}
+
+void ops_notify_ready(struct server *server)
+{
+    if (server->settings->supervised == SUPERVISED_SYSTEMD ||
+        server->settings->supervised == SUPERVISED_AUTO)
+        sd_notify(0, "STATUS=Ready to accept connections\nREADY=1\n");
+}
