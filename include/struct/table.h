@@ -94,7 +94,7 @@ unsigned table_longest(struct table *t);
 #define TABLE_SLOTS        8
 #define TABLE_POINTER      ((UINT64_C(1) << 48) - 1)
 #define TABLE_LINK         UINT64_C(1) /* low bit of the last slot: a chain; the tag is its pairs */
-#define TABLE_SEGMENT_BITS 8           /* buckets are kept in segments of 256 (16 KiB) */
+#define TABLE_SEGMENT_BITS 6           /* buckets are kept in segments of 64 (4 KiB) */
 #define TABLE_SEGMENT      (UINT64_C(1) << TABLE_SEGMENT_BITS)
 
 /* Filled from slot 0 on without holes; so is a chain, which holds at least two. */
@@ -108,15 +108,12 @@ struct table {
     uint64_t below, above;          /* ... buckets, the others over `above`; equal when nothing
                                        moves, else below < above */
     size_t count;
-    size_t grow_at, shrink_at; /* counts at which to begin */
-    uint64_t frontier;         /* bucket of the old spread that the split stands before */
+    size_t grow_at, shrink_at; /* counts above and below which a bucket is to be moved */
     struct table_bucket *first_segment;
     size_t directory; /* entries of it */
     size_t tail;      /* buckets that the last segment has room for */
     size_t bytes;
-    unsigned pause; /* changes to wait before memory is asked for again */
     unsigned longest;
-    bool growing; /* else shrinking; matters only while something moves */
     table_hash_fn hash_of;
     void *ctx;
     struct table_bucket first; /* the only bucket of a table of one */

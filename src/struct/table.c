@@ -1,27 +1,28 @@
 /* table.c - the hash table of the keyspace; see table.h for what a bucket looks like.
  *
- * In place. All buckets are in one array, kept in segments of 256 buckets behind a directory, and a
- * growth from n to m buckets respreads it from the top down: the items of old bucket i go to buckets
- * from i * m / n on, and those are either new or were emptied before. A shrink goes from the bottom
- * up, for the same reason. So there is never a second array: segments come one by one as the
- * frontier reaches them and go as it leaves them, and memory follows the number of items closely,
- * in the middle of a growth as well.
+ * In place. All buckets are in one array, kept in segments of 4 KiB behind a directory. While the
+ * number of buckets changes from n to m > n, or back, positions before `split` are spread over n
+ * buckets (`below`) and the others over m (`above`):
  *
- *      growth     [ 0 .. frontier )               old spread: `below` = n buckets
- *                 [ home of split in m .. m )     new spread: `above` = m, maybe behind a hole
- *      shrink     [ 0 .. home of split in m ]     new spread: `below` = m
- *                 [ frontier .. n )               old spread: `above` = n
+ *      [ 0 .. home of the position before split in n ]     spread over `below` = n buckets
+ *      ( ... )                                             empty, perhaps not allocated
+ *      [ home of split in m .. m )                         spread over `above` = m buckets
  *
- * `split` is the first position of old bucket `frontier`, so a lookup goes to exactly one bucket
- * and needs only one comparison (table_home). When nothing moves, split is UINT64_MAX and below
- * equals above. Every bucket that is the home of some position is allocated, always.
+ * A growth moves the split down, bucket by bucket of n: the items of bucket i go to buckets from i
+ * * m / n on, which are empty or in the upper part already. A shrink moves it up, by buckets of m,
+ * for the same reason. Either may turn into the other at any time. So there is never a second
+ * array; segments come one by one as the upper part reaches them and go as it leaves them. A lookup
+ * goes to exactly one bucket and needs one comparison (table_home). When below equals above, split
+ * is UINT64_MAX and nothing moves.
  *
- * Sizes are powers of two and one and a half times those. A growth begins at LOAD_MAX items per
- * bucket. Every insert or remove meanwhile moves one bucket (two of a shrink), which ends a growth
- * long before the next one is due. The items that the next step has to hash are prefetched by the
- * step before.
+ * The pace is set by the count: a bucket moves whenever the mean load is above LOAD_MAX, or under
+ * LOAD_MIN, which is about every third insert of a growing table. Thus the load is level, and so is
+ * the memory per item, whatever the count; the buckets are loaded between LOAD_MAX * 3 / 2 and
+ * LOAD_MAX * 2 / 3. The sizes n, m are neighbours among the powers of two and one and a half times
+ * those. Nearer neighbours make chains rarer, but every insert pays n / (m - n) moves of an item.
  *
- * Numbers: see tests/bench/bench_table.c.
+ * Cost: see tests/bench/bench_table.c. A large table takes 9.4 bytes per item, a small one (10 to
+ * 20 thousand items) 9.7, at any count. About 27 % of the items are in chains.
  */
 #include <string.h>
 
@@ -30,9 +31,10 @@
 #include "struct/table.h"
 
 #define SLOT_LAST (TABLE_SLOTS - 1)
-#define LOAD_MAX  10 /* mean items per bucket at which a growth begins */
-#define LOAD_MIN  2  /* ... and under which a shrink does */
-#define PAUSE     64 /* changes between two attempts to get memory */
+#define LOAD_MAX  37 /* mean items in four buckets above which the table grows */
+#define LOAD_MIN  16 /* ... and under which it shrinks */
+#define STEPS     2  /* most buckets moved in one insert or remove */
+#define PAUSE     64 /* inserts between two attempts to get memory */
 
 static uint64_t slot_of(uint64_t hash, const void *item)
 {
@@ -60,6 +62,12 @@ static uint64_t first_of(uint64_t b, uint64_t n)
 static bool is_moving(const struct table *t)
 {
     return t->below != t->above;
+}
+
+/* The split as a right-aligned position. */
+static uint64_t split_of(const struct table *t)
+{
+    return t->split == UINT64_MAX ? TABLE_END : t->split >> 22;
 }
 
 static struct table_bucket *bucket_at(const struct table *t, uint64_t b)
@@ -271,11 +279,23 @@ static bool directory_resize(struct table *t, size_t entries)
     return true;
 }
 
-/* The segments first..last of the `n` buckets exist. */
-static bool segments_reach(struct table *t, uint64_t n, size_t first, size_t last)
+/* Room in segment i of t->above buckets. */
+static size_t room_of(const struct table *t, size_t i)
 {
-    for (size_t i = first; i <= last; i++)
-        if (!t->segments[i] && !(t->segments[i] = segment_new(t, segment_room(n, i))))
+    return i == segment_of(t->above - 1) ? t->tail : TABLE_SEGMENT;
+}
+
+static void segment_drop(struct table *t, size_t i)
+{
+    segment_free(t, t->segments[i], room_of(t, i));
+    t->segments[i] = NULL;
+}
+
+/* The buckets first..last are allocated. False: not all; no memory. */
+static bool buckets_reach(struct table *t, uint64_t first, uint64_t last)
+{
+    for (size_t i = segment_of(first); i <= segment_of(last); i++)
+        if (!t->segments[i] && !(t->segments[i] = segment_new(t, room_of(t, i))))
             return false;
     return true;
 }
@@ -284,58 +304,38 @@ static bool segments_reach(struct table *t, uint64_t n, size_t first, size_t las
 
 static uint64_t size_above(uint64_t n)
 {
-    return n == 1 ? 2 : (n & (n - 1)) == 0 ? n + n / 2 : n / 3 * 4;
+    return n == 1 ? 2 : (n & (n - 1)) == 0 ? n / 2 * 3 : n / 3 * 4;
 }
 
-/* Nothing moves (any more): all positions are spread over `buckets`. */
-static void settle(struct table *t, uint64_t buckets)
+static uint64_t size_below(uint64_t n)
 {
-    t->below = t->above = buckets;
-    t->split = UINT64_MAX;
-    t->grow_at = buckets == 1 ? TABLE_SLOTS : buckets * LOAD_MAX;
-    t->shrink_at = buckets == 1 ? 0 : buckets * LOAD_MIN;
+    return n == 2 ? 1 : (n & (n - 1)) == 0 ? n / 4 * 3 : n / 3 * 2;
 }
 
-/* Old bucket `frontier` is the first one above the split. */
-static void frontier_set(struct table *t, uint64_t frontier)
+/* The items that the buckets hold, as many as there are by now, at `load` for every four. */
+static size_t items_at(const struct table *t, unsigned load)
 {
-    uint64_t old = t->growing ? t->below : t->above;
-    t->frontier = frontier;
-    t->split = frontier == old ? UINT64_MAX : first_of(frontier, old) << 22;
+    unsigned __int128 missing = (unsigned __int128)(t->above - t->below) * split_of(t) * load;
+    return t->above * load / 4 - (size_t)(missing >> (TABLE_POSITION_BITS + 2));
 }
 
-/* To n buckets from fewer. False: no memory; nothing changed that matters. */
+static void limits_set(struct table *t)
+{
+    t->grow_at = items_at(t, LOAD_MAX);
+    t->shrink_at = t->above == 1 ? 0 : items_at(t, LOAD_MIN);
+}
+
+/* Prepares a growth to n buckets, which moves nothing yet. False: no memory. */
 static bool grow_begin(struct table *t, uint64_t n)
 {
-    uint64_t old = t->below;
-    size_t last = segment_of(old - 1), new_last = segment_of(n - 1);
-    if (!tail_resize(t, last, MAX_OF(segment_room(n, last), t->tail)) ||
-        (new_last >= t->directory && !directory_resize(t, new_last + 1)))
+    size_t last = segment_of(t->below - 1), new_last = segment_of(n - 1);
+    if ((new_last >= t->directory && !directory_resize(t, new_last + 1)) ||
+        !tail_resize(t, last, MAX_OF(segment_room(n, last), t->tail)))
         return false;
     if (new_last > last)
         t->tail = segment_room(n, new_last);
     t->above = n;
-    t->growing = true;
-    frontier_set(t, old);
     return true;
-}
-
-static void shrink_begin(struct table *t)
-{
-    t->below /= 2;
-    t->growing = false;
-    frontier_set(t, 0);
-}
-
-static void shrink_end(struct table *t, uint64_t old)
-{
-    uint64_t n = t->below;
-    size_t last = segment_of(n - 1);
-    if (last < segment_of(old - 1))
-        t->tail = TABLE_SEGMENT;
-    settle(t, n);
-    /* Failing leaves a little memory unused, no more. */
-    (void)(tail_resize(t, last, segment_room(n, last)) && directory_resize(t, last + 1));
 }
 
 /* Has the items of a bucket in the cache by the time that the next step wants their hashes. */
@@ -345,7 +345,7 @@ static void prefetch_items(const struct table_bucket *b)
         PREFETCH((const void *)(uintptr_t)(b->slots[i] & TABLE_POINTER & ~TABLE_LINK));
 }
 
-/* Files the items of an old bucket anew; it was emptied, and the split is past it. */
+/* Files the items of a bucket anew; the bucket was emptied, and the split is past it. */
 static void respread(struct table *t, const struct table_bucket *old)
 {
     uint64_t link = old->slots[SLOT_LAST], *chain = NULL;
@@ -363,26 +363,35 @@ static void respread(struct table *t, const struct table_bucket *old)
         chain_free(t, link);
 }
 
-/* Empties old bucket b and moves the frontier to `frontier`, behind or before it. */
-static void bucket_move(struct table *t, uint64_t b, uint64_t frontier)
+/* Empties bucket b, which `split` has to pass. */
+static void bucket_move(struct table *t, uint64_t b, uint64_t split)
 {
     struct table_bucket *at = bucket_at(t, b), old = *at;
     memset(at, 0, sizeof(*at));
-    frontier_set(t, frontier);
+    t->split = split << 22;
     respread(t, &old);
 }
 
-/* Moves the bucket under the frontier. False: no memory for where it goes. */
-static bool grow_step(struct table *t)
+static void grow_end(struct table *t)
 {
-    uint64_t old = t->below, n = t->above, b = t->frontier - 1;
-    uint64_t low = home_of(first_of(b, old) << 22, n);
-    uint64_t high = home_of((first_of(b + 1, old) - 1) << 22, n);
-    if (!segments_reach(t, n, segment_of(low), segment_of(high)))
+    t->below = t->above;
+    t->split = UINT64_MAX;
+}
+
+/* Moves the last bucket of the lower part up. False: no memory for where it goes. */
+static bool grow_step(struct table *t, bool keep_segments)
+{
+    if (!is_moving(t) && !grow_begin(t, size_above(t->below)))
         return false;
-    bucket_move(t, b, b);
+    uint64_t end = split_of(t), b = home_of((end - 1) << 22, t->below);
+    uint64_t start = first_of(b, t->below), to = home_of(start << 22, t->above);
+    if (!buckets_reach(t, to, home_of((end - 1) << 22, t->above)))
+        return false;
+    bucket_move(t, b, start);
+    if (b % TABLE_SEGMENT == 0 && segment_of(b) < segment_of(to) && !keep_segments)
+        segment_drop(t, segment_of(b));
     if (b == 0) {
-        settle(t, n);
+        grow_end(t);
         return true;
     }
     prefetch_items(bucket_at(t, b - 1));
@@ -391,43 +400,75 @@ static bool grow_step(struct table *t)
     return true;
 }
 
-static void shrink_step(struct table *t)
+/* Nothing is in the upper part (any more): lets go of its memory. */
+static void shrink_end(struct table *t)
 {
-    uint64_t old = t->above, b = t->frontier;
-    size_t i = segment_of(b);
-    bucket_move(t, b, b + 1);
-    bool done = b + 1 == old;
-    if ((done || segment_of(b + 1) != i) && i > segment_of(t->below - 1)) {
-        segment_free(t, t->segments[i], done ? t->tail : TABLE_SEGMENT);
-        t->segments[i] = NULL;
-    }
-    if (done) {
-        shrink_end(t, old);
-        return;
-    }
-    prefetch_items(bucket_at(t, b + 1));
-    if (b + 2 < old)
-        PREFETCH(bucket_at(t, b + 2));
+    size_t last = segment_of(t->below - 1), old_last = segment_of(t->above - 1);
+    for (size_t i = last + 1; i <= old_last; i++)
+        segment_drop(t, i);
+    if (last < old_last)
+        t->tail = TABLE_SEGMENT;
+    t->above = t->below;
+    t->split = UINT64_MAX;
+    /* Failing leaves a little memory unused, no more. */
+    (void)(tail_resize(t, last, segment_room(t->below, last)) && directory_resize(t, last + 1));
 }
 
-static bool step(struct table *t)
+/* Moves the first bucket of the upper part down. False: no memory for where it goes. */
+static bool shrink_step(struct table *t)
 {
-    if (!t->growing) {
-        shrink_step(t);
+    if (!is_moving(t)) {
+        t->below = size_below(t->above);
+        t->split = 0;
+    } else if (split_of(t) == TABLE_END) { /* a growth that found no memory for its first step */
+        shrink_end(t);
         return true;
     }
-    return grow_step(t);
+    uint64_t start = split_of(t), b = home_of(start << 22, t->above);
+    uint64_t end = first_of(b + 1, t->above), to = home_of((end - 1) << 22, t->below);
+    if (!buckets_reach(t, home_of(start << 22, t->below), to))
+        return false;
+    if (end == TABLE_END) {
+        struct table_bucket *at = bucket_at(t, b), old = *at;
+        memset(at, 0, sizeof(*at));
+        shrink_end(t);
+        respread(t, &old);
+        return true;
+    }
+    bucket_move(t, b, end);
+    if ((b + 1) % TABLE_SEGMENT == 0 && segment_of(b) > segment_of(to))
+        segment_drop(t, segment_of(b));
+    prefetch_items(bucket_at(t, b + 1));
+    if (b + 2 < t->above)
+        PREFETCH(bucket_at(t, b + 2));
+    return true;
 }
 
-/* What every insert and remove adds to the work under way. */
-static void advance(struct table *t)
+/* Follows the count; false: not far enough, for want of memory. */
+static bool grow(struct table *t, unsigned steps)
 {
-    if (t->pause > 0)
-        t->pause--;
-    else if (!step(t))
-        t->pause = PAUSE;
-    else if (is_moving(t) && !t->growing)
-        shrink_step(t);
+    while (t->count > t->grow_at && steps-- > 0) {
+        bool ok = grow_step(t, false);
+        limits_set(t);
+        if (!ok) {
+            t->grow_at = t->count + PAUSE;
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool shrink(struct table *t, unsigned steps)
+{
+    while (t->count < t->shrink_at && steps-- > 0) {
+        bool ok = shrink_step(t);
+        limits_set(t);
+        if (!ok) {
+            t->shrink_at = t->count - MIN_OF(t->count, PAUSE);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* ---- The interface --------------------------------------------------------------------------- */
@@ -439,7 +480,9 @@ static void start(struct table *t)
     t->directory = 1;
     t->tail = 1;
     t->bytes = mem_good_size(sizeof(*t));
-    settle(t, 1);
+    t->below = t->above = 1;
+    t->split = UINT64_MAX;
+    limits_set(t);
 }
 
 struct table *table_new(table_hash_fn hash_of, void *ctx)
@@ -469,7 +512,6 @@ void table_clear(struct table *t)
         mem_free(t->segments);
     memset(&t->first, 0, sizeof(t->first));
     t->count = 0;
-    t->pause = 0;
     start(t);
 }
 
@@ -502,17 +544,8 @@ void table_insert(struct table *t, uint64_t hash, void *item)
     unsigned length = bucket_push(t, home(t, hash), slot_of(hash, item));
     if (UNLIKELY(length > t->longest))
         t->longest = length;
-    t->count++;
-    if (is_moving(t)) {
-        advance(t);
-    } else if (UNLIKELY(t->count > t->grow_at)) {
-        if (t->pause > 0)
-            t->pause--;
-        else if (grow_begin(t, size_above(t->below)))
-            advance(t);
-        else
-            t->pause = PAUSE;
-    }
+    if (++t->count > t->grow_at)
+        grow(t, STEPS);
 }
 
 void table_replace(struct table *t, uint64_t hash, const void *item, void *with)
@@ -523,49 +556,41 @@ void table_replace(struct table *t, uint64_t hash, const void *item, void *with)
 void table_remove(struct table *t, uint64_t hash, const void *item)
 {
     bucket_remove(t, home(t, hash), slot_of(hash, item));
-    t->count--;
-    if (!is_moving(t)) {
-        if (LIKELY(t->count >= t->shrink_at))
-            return;
-        shrink_begin(t);
-    }
-    advance(t);
+    if (--t->count < t->shrink_at)
+        shrink(t, STEPS);
 }
 
 bool table_step(struct table *t, unsigned buckets)
 {
-    while (is_moving(t) && buckets-- > 0)
-        if (!step(t))
-            return false;
-    return is_moving(t);
+    if (!grow(t, buckets) || !shrink(t, buckets))
+        return false;
+    return t->count > t->grow_at || t->count < t->shrink_at;
+}
+
+/* All memory that a growth to n buckets needs, or no more than there was. */
+static bool expect_memory(struct table *t, uint64_t n)
+{
+    if (grow_begin(t, n) && buckets_reach(t, t->below, n - 1))
+        return true;
+    shrink_end(t);
+    return false;
 }
 
 bool table_expect(struct table *t, size_t count)
 {
-    uint64_t old, n;
-    while (is_moving(t))
-        if (!step(t))
-            return false;
-    for (old = n = t->below; n * LOAD_MAX < count;)
+    uint64_t n = t->above;
+    while (size_above(n) * LOAD_MAX / 4 <= count)
         n = size_above(n);
-    if (n == old)
+    if (n == t->above)
         return true;
-    if (!grow_begin(t, n))
-        return false;
-    size_t first = segment_of(old - 1), last = segment_of(n - 1), room = t->tail;
-    if (first < last)
-        room = TABLE_SEGMENT;
-    if (!segments_reach(t, n, first, last)) {
-        for (size_t i = first + 1; i <= last; i++) {
-            segment_free(t, t->segments[i], segment_room(n, i));
-            t->segments[i] = NULL;
-        }
-        t->tail = room;
-        settle(t, old);
-        return false;
-    }
     while (is_moving(t))
-        step(t);
+        if (!grow_step(t, true))
+            return false;
+    if (!expect_memory(t, n))
+        return false;
+    while (is_moving(t))
+        grow_step(t, true);
+    limits_set(t);
     return true;
 }
 
@@ -600,8 +625,7 @@ static size_t visit_bucket(const struct table *t, const struct table_bucket *b, 
 static const struct table_bucket *bucket_around(const struct table *t, uint64_t at, uint64_t *start,
                                                 uint64_t *end)
 {
-    uint64_t split = t->split == UINT64_MAX ? TABLE_END : t->split >> 22;
-    uint64_t n = at < split ? t->below : t->above;
+    uint64_t split = split_of(t), n = at < split ? t->below : t->above;
     uint64_t b = home_of(at << 22, n);
     *start = first_of(b, n);
     *end = first_of(b + 1, n);
