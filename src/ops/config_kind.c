@@ -255,21 +255,34 @@ static bool parse_kind(const struct config_directive *d, const struct config_par
     return false;
 }
 
+/* A directive that takes several arguments: their words are its arguments, however they were quoted,
+ * so that CONFIG SET with one argument means the same as a line of a file. */
+static NOINLINE bool parse_words(const struct config_directive *d, const struct config_parse *in,
+                                 struct config_value *out)
+{
+    struct config_parse words_in = *in;
+    struct slice words[WORDS_MAX];
+    words_in.argc = 0;
+    words_in.argv = words;
+    for (size_t i = 0; i < in->argc; i++) {
+        size_t room = WORDS_MAX - words_in.argc;
+        size_t count = config_words(in->argv[i], words + words_in.argc, room);
+        if (count > room)
+            return config_refuse(in, "too many arguments");
+        words_in.argc += count;
+    }
+    return parse_kind(d, &words_in, out);
+}
+
 bool config_parse_value(const struct config_directive *d, const struct config_parse *in,
                         struct config_value *out)
 {
-    struct config_parse words_in = *in;
     struct config_value parsed = {0};
-    struct slice words[WORDS_MAX];
-    if (!(d->flags & CONFIG_MULTI) && in->argc != 1)
+    bool multi = (d->flags & CONFIG_MULTI) != 0;
+    if (!multi && in->argc != 1)
         return config_refuse(in, "wrong number of arguments");
-    if ((d->flags & CONFIG_MULTI) && in->argc == 1) {
-        words_in.argc = config_words(in->argv[0], words, WORDS_MAX);
-        words_in.argv = words;
-    }
-    if (words_in.argc > WORDS_MAX)
-        return config_refuse(in, "too many arguments");
-    if (!parse_kind(d, &words_in, &parsed)) {
+    bool fine = multi ? parse_words(d, in, &parsed) : parse_kind(d, in, &parsed);
+    if (!fine) {
         mem_free(parsed.text);
         return false;
     }

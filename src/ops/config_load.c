@@ -58,7 +58,8 @@ const char *config_nearest(struct slice name)
     for (size_t row = 0; row < config_directive_count; row++) {
         const char *names[] = {config_directives[row].name, config_directives[row].alias};
         for (size_t i = 0; i < 2 && !(config_directives[row].flags & CONFIG_HIDDEN); i++) {
-            if (names[i] == NULL || strlen(names[i]) > NAME_MAX_LEN)
+            size_t len = names[i] != NULL ? strlen(names[i]) : 0;
+            if (len == 0 || len > NAME_MAX_LEN || len > name.len + limit || name.len > len + limit)
                 continue;
             unsigned distance = edit_distance(name, slice_str(names[i]));
             if (distance <= limit) {
