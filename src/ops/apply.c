@@ -102,10 +102,19 @@ void apply_guard(struct settings *settings, struct guard_options *out, struct ap
     out->lagging_ms = (uint64_t)RELAXED_LOAD(&settings->disk_lag_seconds) * 1000;
     out->dwell_ms = (uint64_t)RELAXED_LOAD(&settings->disk_dwell_seconds) * 1000;
     out->unknown_ms = (uint64_t)RELAXED_LOAD(&settings->disk_unknown_seconds) * 1000;
+    out->log_every_ms = (uint64_t)RELAXED_LOAD(&settings->disk_log_seconds) * 1000;
+    out->poll_min_ms = (uint64_t)RELAXED_LOAD(&settings->disk_poll_min_ms);
+    out->poll_max_ms = (uint64_t)RELAXED_LOAD(&settings->disk_poll_max_ms);
     out->low_percent = (unsigned)RELAXED_LOAD(&settings->disk_low_percent);
     out->high_percent = (unsigned)RELAXED_LOAD(&settings->disk_high_percent);
-    out->low_percent_cap = (uint64_t)RELAXED_LOAD(&settings->disk_low_limit);
+    out->low_limit = (uint64_t)RELAXED_LOAD(&settings->disk_low_limit);
+    out->high_limit = (uint64_t)RELAXED_LOAD(&settings->disk_high_limit);
     out->low_time_s = (uint64_t)RELAXED_LOAD(&settings->disk_low_seconds);
+    out->leave_factor_x100 = (unsigned)RELAXED_LOAD(&settings->disk_leave_factor_x100);
+    out->rewrite_margin_percent = (unsigned)RELAXED_LOAD(&settings->disk_rewrite_margin_percent);
+    out->meta_reserve = (uint64_t)RELAXED_LOAD(&settings->disk_meta_reserve);
+    out->reclaim_reserve = (uint64_t)RELAXED_LOAD(&settings->disk_reclaim_reserve);
+    out->inode_reserve = (uint64_t)RELAXED_LOAD(&settings->disk_inode_reserve);
     out->rewrite_percent = (unsigned)RELAXED_LOAD(&settings->auto_aof_rewrite_percentage);
     out->rewrite_min_bytes = (uint64_t)RELAXED_LOAD(&settings->auto_aof_rewrite_min_size);
 }
@@ -213,7 +222,19 @@ void apply_watch(struct server *server)
                                              "disk-dwell-seconds",
                                              "disk-low-percent",
                                              "disk-high-percent",
-                                             "disk-low-seconds"};
+                                             "disk-low-seconds",
+                                             "disk-low-limit",
+                                             "disk-high-limit",
+                                             "disk-leave-factor",
+                                             "disk-rewrite-margin",
+                                             "disk-meta-reserve",
+                                             "disk-reclaim-reserve",
+                                             "disk-inode-reserve",
+                                             "disk-poll-min-ms",
+                                             "disk-poll-max-ms",
+                                             "disk-unknown-seconds",
+                                             "disk-lag-seconds",
+                                             "disk-log-seconds"};
     for (size_t i = 0; i < COUNT_OF(keyspace_names); i++)
         config_on_change(server->config, keyspace_names[i], keyspace_changed, server);
     for (size_t i = 0; i < COUNT_OF(disk_names); i++)
