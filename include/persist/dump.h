@@ -4,8 +4,9 @@
  *      | type: 1   | value as in RDB files  | version: 2   | crc64: 8   |   little endian
  *      +-----------+------------------------+--------------+------------+
  *
- * The check sum covers everything before it. We write RDB version 10, which redis-server 7.0 and later
- * read, and accept every version up to 11. Parsing never reads beyond the payload, whatever is in it.
+ * The check sum covers everything before it. We write RDB version 10, which redis-server 7.0 and
+ * later read, and accept every version up to 11. Parsing never reads beyond the payload, whatever
+ * is in it.
  */
 #ifndef SPILLWAY_PERSIST_DUMP_H
 #define SPILLWAY_PERSIST_DUMP_H
@@ -33,8 +34,8 @@ enum dump_result {
 };
 /* Only the frame: length, version, check sum. */
 bool dump_verify(struct slice payload);
-/* Verifies and parses. On DUMP_OK *out is the caller's, to be given to dump_put or dump_value_free; its string
- * may point into the payload. */
+/* Verifies and parses. On DUMP_OK *out is the caller's, to be given to dump_put or
+ * dump_value_free; its string may point into the payload. */
 enum dump_result dump_parse(struct slice payload, struct dump_value *out) NODISCARD;
 /* Files the value under key (entry: what keyspace_find answered, or NULL) and takes it over. */
 struct entry *dump_put(struct hold *hold, const struct key *key, struct entry *entry,

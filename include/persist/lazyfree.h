@@ -1,6 +1,8 @@
-/* lazyfree.h - a thread that frees what others hand to it, so that no worker pays for a large value.
+/* lazyfree.h - a thread that frees what others hand to it, so that no worker pays for a large
+ * value.
  *
- * Handing over is one push onto a queue between threads. What is handed over belongs to nobody else any more.
+ * Handing over is one push onto a queue between threads. What is handed over belongs to nobody
+ * else any more.
  */
 #ifndef SPILLWAY_PERSIST_LAZYFREE_H
 #define SPILLWAY_PERSIST_LAZYFREE_H
@@ -11,7 +13,8 @@ struct lazyfree;
 
 struct lazyfree *lazyfree_new(void);    /* starts the thread */
 void lazyfree_free(struct lazyfree *l); /* frees all that is pending, then ends the thread */
-/* Calls release(what) on the thread. objects: how many elements it stands for, for the statistics. Any thread. */
+/* Calls release(what) on the thread. objects: how many elements it stands for, for the
+ * statistics. Any thread. */
 void lazyfree_push(struct lazyfree *l, void (*release)(void *what), void *what, uint64_t objects);
 uint64_t lazyfree_pending(
     const struct lazyfree *l); /* objects not yet freed (lazyfree_pending_objects) */

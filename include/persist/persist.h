@@ -1,16 +1,17 @@
-/* persist.h - the persistence of the server: snapshots, the append-only file, loading; one facade for all.
+/* persist.h - the persistence of the server: snapshots, the append-only file, loading; one facade
+ * for all.
  *
- *      thread     does
- *      saver      runs one job at a time (BGSAVE, SAVE, rewrite, fresh base), save points, automatic
- *                 rewrites, the guard's wants; sweeps the keyspace in slices of some 20 us of a shard lock
- *      log        reads the propagation log, writes the current increment; with `always` it syncs too
- *      sync       fdatasync once a second (`everysec`); it alone waits for a stalled disk
- *      lazyfree   frees what others hand to it (persist/lazyfree.h)
+ *  thread     does
+ *  saver      runs one job at a time (BGSAVE, SAVE, rewrite, fresh base), save points, automatic
+ *             rewrites, the guard's wants; sweeps the keyspace in slices of some 20 us of a shard lock
+ *  log        reads the propagation log, writes the current increment; with `always` it syncs too
+ *  sync       fdatasync once a second (`everysec`); it alone waits for a stalled disk
+ *  lazyfree   frees what others hand to it (persist/lazyfree.h)
  *
- * Everything that is written passes the guard's gate. No function here blocks on the disk unless it says
- * so. Order of a start: persist_new, keyspace hooks set from persist_keyspace_hook_* below, threads of the
- * workers (which answer LOADING), persist_load, persist_start. Of a stop: workers stop running commands,
- * persist_stop, persist_free.
+ * Everything that is written passes the guard's gate. No function here blocks on the disk unless
+ * it says so. Order of a start: persist_new, keyspace_set_hooks with persist_before_change
+ * and persist_before_flush among them, threads of the workers (which answer LOADING), persist_load, persist_start. Of a stop:
+ * workers stop running commands, persist_stop, persist_free.
  */
 #ifndef SPILLWAY_PERSIST_PERSIST_H
 #define SPILLWAY_PERSIST_PERSIST_H
@@ -62,16 +63,16 @@ struct persist_parts {
                     const char **why);
     /* Changes since start, monotonic ("dirty" without resets). Any persistence thread. */
     uint64_t (*changes)(void *ctx);
-    /* persist_durable moved: wake the lanes whose clients wait for it. Log, sync or saver thread. May be
-     * NULL. */
+    /* persist_durable moved: wake the lanes whose clients wait for it. Log, sync or saver thread.
+     * May be NULL. */
     void (*durable_moved)(void *ctx);
 };
 
 struct persist *persist_new(const struct persist_parts *parts,
                             const struct persist_options *options);
 void persist_free(struct persist *p); /* after persist_stop, or if it was never started */
-/* Takes over new options; also switches the log on (a fresh base is written in the background) or off.
- * Any thread. Does not touch the disk. */
+/* Takes over new options; also switches the log on (a fresh base is written in the background) or
+ * off. Any thread. Does not touch the disk. */
 void persist_configure(struct persist *p, const struct persist_options *options);
 
 /* ---- start and stop ---- */
@@ -82,28 +83,33 @@ enum persist_loaded {
     PERSIST_LOADED_AOF,
     PERSIST_LOAD_FAILED /* damaged and not allowed to go on, or in use: why is in the log */
 };
-/* Locks the log's directory, sweeps leftovers of ours, loads the log if appendonly and there is one, else
- * the dump file. Blocks; needs no successful write. Call once, before persist_start. */
+/* Locks the log's directory, sweeps leftovers of ours, loads the log if appendonly and there is
+ * one, else the dump file. Blocks; needs no successful write. Call once, before persist_start. */
 enum persist_loaded persist_load(struct persist *p) NODISCARD;
-/* Starts the threads. If appendonly: opens the log; if it cannot be opened the server is `suspended` and a
- * fresh base is written when the disk allows. Never fails for a reason of the disk. */
+/* Starts the threads. If appendonly: opens the log; if it cannot be opened the server is
+ * `suspended` and a fresh base is written when the disk allows. Never fails for a reason of the
+ * disk. */
 void persist_start(struct persist *p);
-/* Ends the threads: the log is written and synced as far as the disk lets it within timeout_ms. save: a final
- * snapshot is tried first. Returns 0, or the negative errno of that snapshot or of the log's last sync
- * (logged). No worker may change keys any more. Blocks, at most about timeout_ms beyond a running call. */
+/* Ends the threads: the log is written and synced as far as the disk lets it within timeout_ms.
+ * save: a final snapshot is tried first. Returns 0, or the negative errno of that snapshot or of
+ * the log's last sync (logged). No worker may change keys any more. Blocks, at most about
+ * timeout_ms beyond a running call. */
 int persist_stop(struct persist *p, bool save, uint32_t timeout_ms);
 
 /* ---- the engine ---- */
 
-/* With appendfsync always: replies to a record may go out once this is >= the record's log offset. Otherwise
- * UINT64_MAX. Also UINT64_MAX while the log is off or given up (memory-only). Atomic, any thread. */
+/* With appendfsync always: replies to a record may go out once this is >= the record's log
+ * offset. Otherwise UINT64_MAX. Also UINT64_MAX while the log is off or given up (memory-only).
+ * Atomic, any thread. */
 uint64_t persist_durable(const struct persist *p);
-/* Log offset up to which records are synced, whatever appendfsync says (WAITAOF). 0 while the log is off. */
+/* Log offset up to which records are synced, whatever appendfsync says (WAITAOF). 0 while the log
+ * is off. */
 uint64_t persist_synced(const struct persist *p);
-/* True while a snapshot pass holds more captured bytes than it should: growing commands are best delayed by
- * a millisecond or so. At twice the limit the pass is given up. */
+/* True while a snapshot pass holds more captured bytes than it should: growing commands are best
+ * delayed by a millisecond or so. At twice the limit the pass is given up. */
 bool persist_is_saturated(const struct persist *p);
-/* The last background save failed (a skipped one did not): stop-writes-on-bgsave-error's condition. */
+/* The last background save failed (a skipped one did not): stop-writes-on-bgsave-error's
+ * condition. */
 bool persist_save_failed(const struct persist *p);
 /* The log could not be written or synced at the last try: MISCONF's other condition. */
 bool persist_log_failed(const struct persist *p);
@@ -125,8 +131,8 @@ enum persist_answer persist_rewrite(struct persist *p);               /* BGREWRI
 /* SAVE: done(ctx, error) is called on the saver thread, once, with 0 or a negative errno. Refused
  * (PERSIST_SAVE_RUNNING) while a save runs; waits for a rewrite under way. */
 enum persist_answer persist_save(struct persist *p, void (*done)(void *ctx, int error), void *ctx);
-/* FLUSHALL has emptied everything: a running save is void (it is given up), and if there are save points an
- * empty snapshot is wanted now. */
+/* FLUSHALL has emptied everything: a running save is void (it is given up), and if there are save
+ * points an empty snapshot is wanted now. */
 void persist_flushed_all(struct persist *p);
 bool persist_bgsave_in_progress(const struct persist *p);
 bool persist_rewrite_in_progress(const struct persist *p);

@@ -496,6 +496,24 @@ size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy)
     return count;
 }
 
+/* Field by field: the counters are read without the lock. */
+static void shard_swap(struct shard_db *a, struct shard_db *b)
+{
+    struct shard_db was = *a;
+    a->keys = b->keys;
+    a->due = b->due;
+    a->rebuild_at = b->rebuild_at;
+    RELAXED_STORE(&a->count, b->count);
+    RELAXED_STORE(&a->expires, b->expires);
+    a->outline = b->outline;
+    b->keys = was.keys;
+    b->due = was.due;
+    b->rebuild_at = was.rebuild_at;
+    RELAXED_STORE(&b->count, was.count);
+    RELAXED_STORE(&b->expires, was.expires);
+    b->outline = was.outline;
+}
+
 void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b)
 {
     struct keyspace *ks = hold->keyspace;
@@ -506,11 +524,6 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b)
         ks->hooks.before_flush(ks->hooks.ctx, hold, a);
         ks->hooks.before_flush(ks->hooks.ctx, hold, b);
     }
-    for (uint32_t i = 0; i < SHARD_COUNT; i++) {
-        struct shard_db *dbs = ks->shards[i].dbs, swap = dbs[a];
-        dbs[a] = dbs[b];
-        dbs[b] = swap;
-        /* The counters are read without the lock. */
-        RELAXED_STORE(&dbs[a].count, dbs[a].count);
-    }
+    for (uint32_t i = 0; i < SHARD_COUNT; i++)
+        shard_swap(&ks->shards[i].dbs[a], &ks->shards[i].dbs[b]);
 }

@@ -6,17 +6,19 @@
  *      +------------------+   +------------------+   +-----------+------+
  *         ^ reader A                                      ^ reader B
  *
- * A record never spans two segments: one that does not fit into the room left begins a segment of its own
- * size or SEGMENT_BYTES, whichever is larger. So what plog_peek returns always ends with a whole record.
+ * A record never spans two segments: one that does not fit into the room left begins a segment of
+ * its own size or SEGMENT_BYTES, whichever is larger. So what plog_peek returns always ends with
+ * a whole record.
  *
- * Appending holds `lock`: it copies, then publishes the segment's length and the end of the log (release).
- * Readers look at those without the lock (acquire); they take it only to step to the next segment, which is
- * also when memory behind the slowest reader is given back. Offsets of readers are written by their thread
- * and read by whoever trims.
+ * Appending holds `lock`: it copies, then publishes the segment's length and the end of the log
+ * (release). Readers look at those without the lock (acquire); they take it only to step to the
+ * next segment, which is also when memory behind the slowest reader is given back. Offsets of
+ * readers are written by their thread and read by whoever trims.
  *
- * Waiting: a waiter says with wake_at how far the log must grow; an append that passes it broadcasts once.
- * wake_at is guarded by `lock`, and a waiter holds `mutex` from before it sets wake_at until it sleeps, so no
- * wake is lost. Lock order: mutex < lock for waiters; appenders take mutex after they have dropped lock.
+ * Waiting: a waiter says with wake_at how far the log must grow; an append that passes it
+ * broadcasts once. wake_at is guarded by `lock`, and a waiter holds `mutex` from before it sets
+ * wake_at until it sleeps, so no wake is lost. Lock order: mutex < lock for waiters; appenders
+ * take mutex after they have dropped lock.
  */
 #include "plog/plog.h"
 
@@ -116,8 +118,8 @@ static struct segment *segment_begin(struct plog *log, size_t need)
     return s;
 }
 
-/* lock. Takes the segments that no reader needs any more off the list; the caller frees what is returned,
- * after it has dropped the lock. The newest segment stays while there are readers. */
+/* lock. Takes the segments that no reader needs any more off the list; the caller frees what is
+ * returned, after it has dropped the lock. The newest segment stays while there are readers. */
 static struct segment *segments_trim(struct plog *log)
 {
     uint64_t slowest = UINT64_MAX;

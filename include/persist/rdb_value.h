@@ -1,0 +1,21 @@
+/* rdb_value.h - how each type of value is written to and read from RDB: one pair of functions per
+ * type.
+ *
+ * A type is added by its row in rdb_value.c: the RDB types it writes and reads, and the pair. A
+ * value that is being read belongs to no key yet (struct dump_value).
+ */
+#ifndef SPILLWAY_PERSIST_RDB_VALUE_H
+#define SPILLWAY_PERSIST_RDB_VALUE_H
+
+#include "persist/dump.h"
+#include "persist/rdb.h"
+#include "persist/rdb_load.h"
+
+/* The RDB type byte under which the entry's value is written. The entry is held. */
+uint8_t rdb_value_type(const struct entry *entry);
+/* Appends the value, without its type byte. The entry is held. */
+void rdb_value_append(const struct entry *entry, bool compress, struct bytes *out);
+/* Reads a value of an RDB type. False: the reader has failed and *out needs no freeing. */
+bool rdb_value_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
+
+#endif

@@ -1,0 +1,80 @@
+/* dump.c - DUMP payloads: frame, check sum, and putting a parsed value under a key. */
+#include "persist/dump.h"
+
+#include "base/crc64.h"
+#include "base/mem.h"
+#include "persist/rdb.h"
+#include "persist/rdb_load.h"
+#include "persist/rdb_value.h"
+
+#define FOOTER_BYTES 10 /* version and check sum */
+
+static void append_little(struct bytes *out, uint64_t v, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        bytes_append_char(out, (char)(v >> 8 * i));
+}
+
+static uint64_t read_little(const char *at, unsigned bytes)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        v |= (uint64_t)(uint8_t)at[i] << 8 * i;
+    return v;
+}
+
+void dump_append(const struct entry *entry, bool compress, struct bytes *out)
+{
+    size_t start = out->len;
+    bytes_append_char(out, (char)rdb_value_type(entry));
+    rdb_value_append(entry, compress, out);
+    append_little(out, RDB_VERSION_WRITTEN, 2);
+    append_little(out, crc64(0, out->data + start, out->len - start), 8);
+}
+
+bool dump_verify(struct slice payload)
+{
+    if (payload.len < FOOTER_BYTES)
+        return false;
+    const char *footer = payload.data + payload.len - FOOTER_BYTES;
+    return read_little(footer, 2) <= RDB_VERSION_MAX &&
+           read_little(footer + 2, 8) == crc64(0, payload.data, payload.len - 8);
+}
+
+enum dump_result dump_parse(struct slice payload, struct dump_value *out)
+{
+    if (!dump_verify(payload))
+        return DUMP_BAD_CHECKSUM;
+    struct rdb_reader r;
+    rdb_reader_init(&r, slice_of(payload.data, payload.len - FOOTER_BYTES));
+    uint8_t type;
+    if (!rdb_read_byte(&r, &type) || !rdb_value_read(&r, type, out))
+        return DUMP_BAD_FORMAT;
+    return DUMP_OK;
+}
+
+struct entry *dump_put(struct hold *hold, const struct key *key, struct entry *entry,
+                       struct dump_value *value, int64_t expire_ms)
+{
+    struct entry *filed;
+    if (value->type != TYPE_STRING) {
+        filed = keyspace_put_pointer(hold, key, entry, value->type, value->encoding, value->pointer,
+                                     expire_ms);
+        value->pointer = NULL;
+    } else if (value->blob) {
+        filed = keyspace_put_blob(hold, key, entry, value->blob, expire_ms);
+        value->blob = NULL;
+    } else {
+        filed = keyspace_put_string(hold, key, entry, value->string, expire_ms);
+    }
+    dump_value_free(value);
+    return filed;
+}
+
+void dump_value_free(struct dump_value *value)
+{
+    if (value->blob)
+        blob_release(value->blob);
+    bytes_free(&value->storage);
+    *value = (struct dump_value){0};
+}

@@ -1,0 +1,106 @@
+/* lazyfree.c - a queue, a thread that drains it, and two counters.
+ *
+ * Pushing wakes the thread only if it sleeps: it says so in `sleeping` before it looks at the
+ * queue a last time, and a producer pushes before it looks at `sleeping` (both sequentially
+ * consistent), so one of them sees the other.
+ */
+#include "persist/lazyfree.h"
+
+#include <pthread.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/queue.h"
+
+struct freeing {
+    struct queue_node node;
+    void (*release)(void *what);
+    void *what;
+    uint64_t objects;
+};
+
+struct lazyfree {
+    struct queue queue;
+    uint64_t pushed, freed; /* atomic: objects */
+    uint32_t sleeping;      /* atomic */
+    uint32_t stop;          /* atomic */
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    pthread_t thread;
+};
+
+static void drain(struct lazyfree *l)
+{
+    for (struct queue_node *node; (node = queue_pop(&l->queue)) != NULL;) {
+        struct freeing *f = CONTAINER_OF(node, struct freeing, node);
+        f->release(f->what);
+        RELAXED_ADD(&l->freed, f->objects);
+        mem_free(f);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct lazyfree *l = arg;
+    mem_thread_join();
+    for (;;) {
+        drain(l);
+        if (__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE) && queue_is_empty(&l->queue))
+            break;
+        pthread_mutex_lock(&l->mutex);
+        __atomic_store_n(&l->sleeping, 1, __ATOMIC_SEQ_CST);
+        if (lazyfree_pending(l) == 0 && !__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE))
+            pthread_cond_wait(&l->cond, &l->mutex);
+        __atomic_store_n(&l->sleeping, 0, __ATOMIC_RELAXED);
+        pthread_mutex_unlock(&l->mutex);
+    }
+    mem_thread_leave();
+    return NULL;
+}
+
+static void wake(struct lazyfree *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    pthread_cond_signal(&l->cond);
+    pthread_mutex_unlock(&l->mutex);
+}
+
+struct lazyfree *lazyfree_new(void)
+{
+    struct lazyfree *l = mem_try_zalloc_aligned(CACHE_LINE, sizeof *l);
+    queue_init(&l->queue);
+    pthread_mutex_init(&l->mutex, NULL);
+    pthread_cond_init(&l->cond, NULL);
+    pthread_create(&l->thread, NULL, run, l);
+    return l;
+}
+
+void lazyfree_free(struct lazyfree *l)
+{
+    __atomic_store_n(&l->stop, 1, __ATOMIC_RELEASE);
+    wake(l);
+    pthread_join(l->thread, NULL);
+    pthread_cond_destroy(&l->cond);
+    pthread_mutex_destroy(&l->mutex);
+    mem_free(l);
+}
+
+void lazyfree_push(struct lazyfree *l, void (*release)(void *what), void *what, uint64_t objects)
+{
+    struct freeing *f = mem_alloc(sizeof *f);
+    *f = (struct freeing){.release = release, .what = what, .objects = MAX_OF(objects, 1u)};
+    __atomic_fetch_add(&l->pushed, f->objects, __ATOMIC_SEQ_CST);
+    queue_push(&l->queue, &f->node);
+    if (__atomic_load_n(&l->sleeping, __ATOMIC_SEQ_CST))
+        wake(l);
+}
+
+uint64_t lazyfree_pending(const struct lazyfree *l)
+{
+    uint64_t freed = RELAXED_LOAD(&l->freed);
+    return __atomic_load_n(&l->pushed, __ATOMIC_SEQ_CST) - freed;
+}
+
+uint64_t lazyfree_freed(const struct lazyfree *l)
+{
+    return RELAXED_LOAD(&l->freed);
+}

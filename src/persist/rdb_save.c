@@ -1,0 +1,240 @@
+/* rdb_save.c - RDB as a stream: lengths, strings, records, header and footer. */
+#include "persist/rdb_save.h"
+
+#include <liblzf/lzf.h>
+#include "base/crc64.h"
+#include "base/mem.h"
+#include "base/number.h"
+
+#define FLUSH_AT (64u * 1024) /* bytes buffered before they are summed and given to the sink */
+
+/* ---- parts ---- */
+
+size_t rdb_length(uint8_t out[RDB_LENGTH_MAX], uint64_t len)
+{
+    if (len < 1 << 6) {
+        out[0] = (uint8_t)len;
+        return 1;
+    }
+    if (len < 1 << 14) {
+        out[0] = (uint8_t)(RDB_LEN_14 | len >> 8);
+        out[1] = (uint8_t)len;
+        return 2;
+    }
+    unsigned bytes = len <= UINT32_MAX ? 4 : 8;
+    out[0] = bytes == 4 ? RDB_LEN_32 : RDB_LEN_64;
+    for (unsigned i = 0; i < bytes; i++)
+        out[1 + i] = (uint8_t)(len >> 8 * (bytes - 1 - i));
+    return 1 + bytes;
+}
+
+void rdb_append_length(struct bytes *out, uint64_t len)
+{
+    uint8_t text[RDB_LENGTH_MAX];
+    bytes_append(out, text, rdb_length(text, len));
+}
+
+/* The string as a number of 8, 16 or 32 bits: how many bytes that took, 0 = it is none. */
+static size_t encode_number(uint8_t out[5], struct slice s)
+{
+    int64_t v;
+    if (s.len == 0 || s.len > 11 || !number_parse_i64(s, &v) || (v == 0 && s.len != 1))
+        return 0;
+    unsigned bytes;
+    if (v >= INT8_MIN && v <= INT8_MAX) {
+        out[0] = RDB_ENC_INT8;
+        bytes = 1;
+    } else if (v >= INT16_MIN && v <= INT16_MAX) {
+        out[0] = RDB_ENC_INT16;
+        bytes = 2;
+    } else if (v >= INT32_MIN && v <= INT32_MAX) {
+        out[0] = RDB_ENC_INT32;
+        bytes = 4;
+    } else {
+        return 0;
+    }
+    for (unsigned i = 0; i < bytes; i++)
+        out[1 + i] = (uint8_t)((uint64_t)v >> 8 * i);
+    return 1 + bytes;
+}
+
+/* Appends the string compressed. False, with nothing appended, if that does not make it smaller. */
+static bool append_compressed(struct bytes *out, struct slice s)
+{
+    uint8_t head[1 + 2 * RDB_LENGTH_MAX];
+    size_t room = s.len - 4; /* what the longer head would eat */
+    bytes_reserve(out, sizeof head + room);
+    /* Compressed behind the largest head there can be, then moved up against the real one. */
+    char *place = out->data + out->len + sizeof head;
+    unsigned len = lzf_compress(s.data, (unsigned)s.len, place, (unsigned)room);
+    if (len == 0)
+        return false;
+    size_t n = 0;
+    head[n++] = RDB_ENC_LZF;
+    n += rdb_length(head + n, len);
+    n += rdb_length(head + n, s.len);
+    memcpy(out->data + out->len, head, n);
+    memmove(out->data + out->len + n, place, len);
+    out->len += n + len;
+    return true;
+}
+
+static bool worth_compressing(struct slice s, bool compress)
+{
+    return compress && s.len >= RDB_COMPRESS_MIN && s.len <= RDB_COMPRESS_MAX;
+}
+
+void rdb_append_string(struct bytes *out, struct slice s, bool compress)
+{
+    uint8_t number[5];
+    size_t n = encode_number(number, s);
+    if (n) {
+        bytes_append(out, number, n);
+        return;
+    }
+    if (worth_compressing(s, compress) && append_compressed(out, s))
+        return;
+    rdb_append_length(out, s.len);
+    bytes_append(out, s.data, s.len);
+}
+
+/* ---- the writer ---- */
+
+void rdb_writer_init(struct rdb_writer *w, rdb_sink_fn sink, void *ctx, bool compress,
+                     bool checksum)
+{
+    *w = (struct rdb_writer){
+        .sink = sink, .ctx = ctx, .compress = compress, .checksum = checksum, .db = UINT32_MAX};
+}
+
+void rdb_writer_free(struct rdb_writer *w)
+{
+    bytes_free(&w->buffer);
+    bytes_free(&w->scratch);
+}
+
+static void emit(struct rdb_writer *w, const void *data, size_t len)
+{
+    if (w->error || len == 0)
+        return;
+    if (w->checksum)
+        w->crc = crc64(w->crc, data, len);
+    w->error = w->sink(w->ctx, data, len);
+    if (!w->error)
+        w->written += len;
+}
+
+static void flush(struct rdb_writer *w)
+{
+    emit(w, w->buffer.data, w->buffer.len);
+    w->buffer.len = 0;
+}
+
+/* A string of any size: large ones go to the sink without a copy in the buffer. */
+static void put_string(struct rdb_writer *w, struct slice s)
+{
+    if (s.len < FLUSH_AT) {
+        rdb_append_string(&w->buffer, s, w->compress);
+        return;
+    }
+    flush(w);
+    w->scratch.len = 0;
+    if (worth_compressing(s, w->compress) && append_compressed(&w->scratch, s)) {
+        emit(w, w->scratch.data, w->scratch.len);
+        return;
+    }
+    rdb_append_length(&w->buffer, s.len);
+    flush(w);
+    emit(w, s.data, s.len);
+}
+
+static void put_opcode(struct rdb_writer *w, uint8_t opcode)
+{
+    bytes_append_char(&w->buffer, (char)opcode);
+}
+
+void rdb_put_aux(struct rdb_writer *w, struct slice name, struct slice value)
+{
+    put_opcode(w, RDB_OP_AUX);
+    rdb_append_string(&w->buffer, name, false);
+    rdb_append_string(&w->buffer, value, false);
+}
+
+static void put_aux_number(struct rdb_writer *w, const char *name, uint64_t value)
+{
+    char text[NUMBER_TEXT_MAX];
+    rdb_put_aux(w, slice_str(name), slice_of(text, number_print_u64(text, value)));
+}
+
+void rdb_put_header(struct rdb_writer *w, int64_t now_s, uint64_t used_memory, bool aof_base)
+{
+    bytes_printf(&w->buffer, "REDIS%04d", RDB_VERSION_WRITTEN);
+    rdb_put_aux(w, SLICE("redis-ver"), SLICE("7.2.4"));
+    put_aux_number(w, "redis-bits", sizeof(void *) * 8);
+    put_aux_number(w, "ctime", (uint64_t)now_s);
+    put_aux_number(w, "used-mem", used_memory);
+    put_aux_number(w, "aof-base", aof_base);
+}
+
+static void select_db(struct rdb_writer *w, uint32_t db)
+{
+    if (w->db == db)
+        return;
+    w->db = db;
+    put_opcode(w, RDB_OP_SELECTDB);
+    rdb_append_length(&w->buffer, db);
+}
+
+void rdb_put_resize(struct rdb_writer *w, uint32_t db, uint64_t keys, uint64_t expires)
+{
+    select_db(w, db);
+    put_opcode(w, RDB_OP_RESIZEDB);
+    rdb_append_length(&w->buffer, keys);
+    rdb_append_length(&w->buffer, expires);
+}
+
+void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record)
+{
+    select_db(w, record->db);
+    if (record->expire_ms != EXPIRE_NONE) {
+        put_opcode(w, RDB_OP_EXPIRETIME_MS);
+        uint8_t at[8];
+        for (unsigned i = 0; i < 8; i++)
+            at[i] = (uint8_t)((uint64_t)record->expire_ms >> 8 * i);
+        bytes_append(&w->buffer, at, 8);
+    }
+    if (record->recency_kind == RDB_RECENCY_IDLE) {
+        put_opcode(w, RDB_OP_IDLE);
+        rdb_append_length(&w->buffer, record->recency);
+    } else if (record->recency_kind == RDB_RECENCY_FREQ) {
+        put_opcode(w, RDB_OP_FREQ);
+        bytes_append_char(&w->buffer, (char)record->recency);
+    }
+    bytes_append_char(&w->buffer, (char)record->type);
+    put_string(w, record->key);
+    if (record->type == RDB_TYPE_STRING) {
+        put_string(w, record->value);
+    } else if (record->value.len >= FLUSH_AT) {
+        flush(w);
+        emit(w, record->value.data, record->value.len);
+    } else {
+        bytes_append(&w->buffer, record->value.data, record->value.len);
+    }
+    w->keys++;
+    if (w->buffer.len >= FLUSH_AT)
+        flush(w);
+}
+
+int rdb_writer_finish(struct rdb_writer *w)
+{
+    put_opcode(w, RDB_OP_EOF);
+    flush(w);
+    uint8_t sum[8];
+    for (unsigned i = 0; i < 8; i++)
+        sum[i] = (uint8_t)(w->crc >> 8 * i);
+    if (!w->error)
+        w->error = w->sink(w->ctx, sum, 8);
+    if (!w->error)
+        w->written += 8;
+    return w->error;
+}

@@ -1,0 +1,66 @@
+/* rdb_value.c - the table of value types and, for each, how it is written and read. */
+#include "persist/rdb_value.h"
+
+#include "base/mem.h"
+#include "base/panic.h"
+
+/* ---- strings ---- */
+
+static void string_append(const struct entry *entry, bool compress, struct bytes *out)
+{
+    rdb_append_string(out, entry_string(entry), compress);
+}
+
+static bool string_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out)
+{
+    if (!rdb_read_string(r, &out->storage)) {
+        bytes_free(&out->storage);
+        return false;
+    }
+    out->string = bytes_slice(&out->storage);
+    return true;
+}
+
+/* ---- the table ---- */
+
+struct value_codec {
+    uint8_t written; /* enum rdb_type that is written */
+    void (*append)(const struct entry *entry, bool compress, struct bytes *out);
+};
+
+static const struct value_codec writers[TYPE_COUNT] = {
+    [TYPE_STRING] = {RDB_TYPE_STRING, string_append},
+};
+
+struct value_parser {
+    enum value_type type;
+    bool (*read)(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out);
+};
+
+static const struct value_parser readers[] = {
+    [RDB_TYPE_STRING] = {TYPE_STRING, string_read},
+    [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, NULL},
+};
+
+uint8_t rdb_value_type(const struct entry *entry)
+{
+    return writers[entry_type(entry)].written;
+}
+
+void rdb_value_append(const struct entry *entry, bool compress, struct bytes *out)
+{
+    const struct value_codec *codec = &writers[entry_type(entry)];
+    ASSERT(codec->append);
+    codec->append(entry, compress, out);
+}
+
+bool rdb_value_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out)
+{
+    *out = (struct dump_value){0};
+    if (rdb_type >= COUNT_OF(readers))
+        return rdb_fail(r, "a value of unknown type");
+    if (!readers[rdb_type].read)
+        return rdb_fail(r, "a value of a type this server cannot hold");
+    out->type = readers[rdb_type].type;
+    return readers[rdb_type].read(r, rdb_type, out);
+}

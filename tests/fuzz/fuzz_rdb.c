@@ -1,0 +1,53 @@
+/* fuzz_rdb.c - whatever bytes come, the RDB loader and the DUMP parser stay inside them.
+ *
+ * The first byte chooses: a file as it is; a file with a good header put before it; a payload
+ * whose frame is made good, so that the value behind it is reached.
+ */
+#include "base/crc64.h"
+#include "base/mem.h"
+#include "persist/dump.h"
+#include "persist/rdb_load.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void load(struct slice file)
+{
+    struct keyspace_options options = {
+        .databases = 16, .policy = EVICT_NONE, .samples = 5, .lfu_decay_minutes = 1};
+    struct keyspace *ks = keyspace_new(&options);
+    struct rdb_reader r;
+    rdb_reader_init(&r, file);
+    struct rdb_load_options how = {.keep_expired = true};
+    struct rdb_load_result result;
+    bool ok = rdb_load(&r, ks, &how, &result);
+    (void)ok;
+    rdb_reader_free(&r);
+    keyspace_free(ks);
+}
+
+static void parse(struct bytes *payload)
+{
+    bytes_append(payload, "\x0a\x00", 2);
+    uint64_t crc = crc64(0, payload->data, payload->len);
+    for (unsigned i = 0; i < 8; i++)
+        bytes_append_char(payload, (char)(crc >> 8 * i));
+    struct dump_value value;
+    if (dump_parse(bytes_slice(payload), &value) == DUMP_OK)
+        dump_value_free(&value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    struct bytes copy = {0};
+    if (data[0] % 3 == 1)
+        bytes_append_str(&copy, "REDIS0010");
+    bytes_append(&copy, data + 1, size - 1);
+    if (data[0] % 3 == 2)
+        parse(&copy);
+    else
+        load(bytes_slice(&copy));
+    bytes_free(&copy);
+    return 0;
+}

@@ -1,0 +1,374 @@
+/* test_snapshot.c - a pass under fire: the file it wrote equals the state frozen at its cut.
+ *
+ * Threads set, append to, expire, rename, remove, flush and swap while pass after pass runs. At
+ * each cut the test copies everything there is; afterwards the file is loaded into a second
+ * keyspace and compared, both ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "persist/rdb_load.h"
+#include "persist/snapshot.h"
+#include "plog/plog.h"
+
+#define DATABASES   3
+#define THREADS_MAX 4
+
+static uint64_t seed;
+
+struct world {
+    struct keyspace *ks;
+    struct plog *log;
+    struct snapshot *snapshot;
+    uint32_t keys;        /* names to choose from */
+    uint32_t flush_every; /* operations between two flushes of one thread; 0 = never */
+    uint32_t stop;        /* atomic */
+    /* frozen at the cut: packed db, expiry, key, value */
+    struct bytes model;
+    size_t model_count;
+};
+
+static void before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry)
+{
+    snapshot_before_change(((struct world *)ctx)->snapshot, hold, db, entry);
+}
+
+static void before_flush(void *ctx, struct hold *hold, uint32_t db)
+{
+    snapshot_before_flush(((struct world *)ctx)->snapshot, hold, db);
+}
+
+static struct keyspace *new_keyspace(void)
+{
+    struct keyspace_options options = {.databases = DATABASES,
+                                       .policy = EVICT_ALLKEYS_LRU,
+                                       .samples = 5,
+                                       .lfu_decay_minutes = 1,
+                                       .active_expire = true};
+    return keyspace_new(&options);
+}
+
+static void world_open(struct world *w, uint32_t keys, uint32_t flush_every)
+{
+    *w = (struct world){.keys = keys, .flush_every = flush_every};
+    w->ks = new_keyspace();
+    w->log = plog_new(0);
+    w->snapshot = snapshot_new(w->ks, w->log, THREADS_MAX + 1);
+    struct keyspace_hooks hooks = {
+        .ctx = w, .before_change = before_change, .before_flush = before_flush};
+    keyspace_set_hooks(w->ks, &hooks);
+}
+
+static void world_close(struct world *w)
+{
+    snapshot_free(w->snapshot);
+    plog_free(w->log);
+    keyspace_free(w->ks);
+    bytes_free(&w->model);
+}
+
+/* ---- traffic ---- */
+
+static struct key random_key(struct world *w, struct rand *r, char name[64])
+{
+    uint64_t n = rand_below(r, w->keys);
+    int len = snprintf(name, 64, n % 5 ? "key:%llu" : "a-much-longer-name-of-a-key:%llu",
+                       (unsigned long long)n);
+    return keyspace_key(keyspace_seed(w->ks), (uint32_t)rand_below(r, DATABASES),
+                        slice_of(name, (size_t)len));
+}
+
+static size_t random_size(struct rand *r)
+{
+    uint64_t dice = rand_below(r, 100);
+    return (size_t)(dice < 80   ? rand_below(r, 40)
+                    : dice < 98 ? rand_below(r, 700)
+                                : rand_below(r, 20000));
+}
+
+static void one_command(struct world *w, struct hold *hold, struct rand *r)
+{
+    static _Thread_local char filler[20000];
+    char name[64], other_name[64];
+    struct key key = random_key(w, r, name);
+    uint64_t dice = rand_below(r, 100);
+    hold->now_ms = clock_wall_ms();
+    if (dice < 5) { /* RENAME within a database */
+        struct key to = random_key(w, r, other_name);
+        to.db = key.db;
+        hold_take(hold, shard_bit(key.hash) | shard_bit(to.hash));
+        struct entry *e = keyspace_find(hold, &key, FIND_WRITE);
+        if (e && !slice_eq(key.name, to.name))
+            keyspace_rename(hold, &key, e, &to);
+        hold_drop(hold);
+        return;
+    }
+    hold_take(hold, shard_bit(key.hash));
+    struct entry *e = keyspace_find(hold, &key, FIND_WRITE);
+    int64_t soon = hold->now_ms + (int64_t)rand_below(r, 50);
+    if (dice < 50) {
+        snprintf(filler, 32, "%llu", (unsigned long long)rand_next(r));
+        keyspace_put_string(hold, &key, e, slice_of(filler, random_size(r)),
+                            dice < 10 ? soon + 1 : EXPIRE_NONE);
+    } else if (dice < 60 && e) {
+        struct slice old = entry_string(e);
+        char *place;
+        keyspace_string_edit(hold, &key, e, old.len + 3, &place);
+        memcpy(place + old.len, "abc", 3);
+    } else if (dice < 65 && e) {
+        keyspace_set_expire(hold, &key, e, dice & 1 ? soon + 1 : EXPIRE_NONE);
+    } else if (dice < 90 && e) {
+        keyspace_remove(hold, &key, e, false);
+    }
+    hold_drop(hold);
+}
+
+struct traffic {
+    struct world *world;
+    uint32_t lane;
+};
+
+static void flush_or_swap(struct hold *hold, struct rand *r)
+{
+    hold_take(hold, HOLD_ALL);
+    uint32_t db = (uint32_t)rand_below(r, DATABASES);
+    if (rand_below(r, 3) == 0)
+        keyspace_flush_db(hold, db, rand_below(r, 2));
+    else
+        keyspace_swap_db(hold, db, (db + 1) % DATABASES);
+    hold_drop(hold);
+}
+
+static void *run_traffic(void *arg)
+{
+    struct traffic *t = arg;
+    struct world *w = t->world;
+    struct keyspace_stats stats = {0};
+    struct rand r;
+    rand_seed(&r, seed + t->lane);
+    struct hold hold = {.keyspace = w->ks, .lane = t->lane, .stats = &stats};
+    for (uint32_t n = 1; !RELAXED_LOAD(&w->stop); n++) {
+        one_command(w, &hold, &r);
+        if (n % 64 == 0) {
+            hold.now_ms = clock_wall_ms();
+            keyspace_expire_slice(&hold, THREADS_MAX);
+            keyspace_upkeep_slice(&hold, THREADS_MAX);
+        }
+        if (n % 1000 == 0)
+            keyspace_evict(&hold, &r, 500, 3, REMOVED_EVICTED);
+        if (w->flush_every && n % w->flush_every == 0)
+            flush_or_swap(&hold, &r);
+    }
+    return NULL;
+}
+
+/* ---- the model ---- */
+
+static void freeze_one(struct hold *hold, const struct key *key, struct entry *e, void *ctx)
+{
+    struct world *w = ctx;
+    struct slice value = entry_string(e);
+    int64_t expire_ms = entry_expire_ms(e);
+    uint64_t head[4] = {key->db, (uint64_t)expire_ms, key->name.len, value.len};
+    bytes_append(&w->model, head, sizeof head);
+    bytes_append(&w->model, key->name.data, key->name.len);
+    bytes_append(&w->model, value.data, value.len);
+    w->model_count++;
+}
+
+static void freeze(void *ctx, struct hold *hold, uint64_t offset)
+{
+    struct world *w = ctx;
+    w->model.len = w->model_count = 0;
+    uint32_t flags = hold->flags;
+    hold->flags |= HOLD_LOADING; /* what has expired and is still there belongs to the state */
+    for (uint32_t db = 0; db < DATABASES; db++)
+        keyspace_each(hold, db, freeze_one, w);
+    hold->flags = flags;
+}
+
+static void compare(struct world *w, struct keyspace *loaded)
+{
+    struct keyspace_stats stats = {0};
+    struct hold hold = {.keyspace = loaded, .flags = HOLD_LOADING, .stats = &stats};
+    hold_take(&hold, HOLD_ALL);
+    size_t there = 0;
+    for (uint32_t db = 0; db < DATABASES; db++)
+        there += keyspace_size(loaded, db);
+    assert_int_equal(there, w->model_count);
+    for (size_t at = 0; at < w->model.len;) {
+        uint64_t head[4];
+        memcpy(head, w->model.data + at, sizeof head);
+        const char *name = w->model.data + at + sizeof head;
+        struct key key =
+            keyspace_key(keyspace_seed(loaded), (uint32_t)head[0], slice_of(name, head[2]));
+        struct entry *e = keyspace_find(&hold, &key, FIND_PEEK);
+        if (!e)
+            fail_msg("missing in the file: db %u, %.*s", key.db, (int)key.name.len, key.name.data);
+        if (!slice_eq(entry_string(e), slice_of(name + head[2], head[3])))
+            fail_msg("another value in the file: db %u, %.*s", key.db, (int)key.name.len,
+                     key.name.data);
+        assert_int_equal(entry_expire_ms(e), (int64_t)head[1]);
+        at += sizeof head + head[2] + head[3];
+    }
+    hold_drop(&hold);
+}
+
+static int into_bytes(void *ctx, const void *data, size_t len)
+{
+    bytes_append(ctx, data, len);
+    return 0;
+}
+
+/* One pass, as a saver would run it: again when void, and insisting in the end. */
+static void one_pass(struct world *w, unsigned *voids)
+{
+    struct bytes file = {0};
+    for (int try = 0;; try++) {
+        file.len = 0;
+        struct snapshot_job job = {.sink = into_bytes,
+                                   .sink_ctx = &file,
+                                   .checksum = true,
+                                   .insist = try >= 2,
+                                   .at_cut = freeze,
+                                   .ctx = w};
+        int error = snapshot_run(w->snapshot, &job);
+        if (error == -EAGAIN && try < 2) {
+            ++*voids;
+            continue;
+        }
+        assert_int_equal(error, 0);
+        assert_int_equal(job.keys, w->model_count);
+        assert_int_equal(job.bytes, file.len);
+        break;
+    }
+    assert_int_equal(snapshot_held(w->snapshot), 0);
+    struct keyspace *loaded = new_keyspace();
+    struct rdb_reader r;
+    rdb_reader_init(&r, bytes_slice(&file));
+    struct rdb_load_options options = {.keep_expired = true, .checksum = true};
+    struct rdb_load_result result;
+    assert_true(rdb_load(&r, loaded, &options, &result));
+    assert_int_equal(result.offset, file.len);
+    compare(w, loaded);
+    keyspace_free(loaded);
+    bytes_free(&file);
+}
+
+static void run(unsigned threads, uint32_t keys, uint32_t flush_every)
+{
+    const char *rounds_text = getenv("SNAPSHOT_ROUNDS");
+    int rounds = rounds_text ? atoi(rounds_text) : 5;
+    struct world w;
+    world_open(&w, keys, flush_every);
+    struct traffic traffic[THREADS_MAX];
+    pthread_t thread[THREADS_MAX];
+    for (uint32_t i = 0; i < threads; i++) {
+        traffic[i] = (struct traffic){&w, i};
+        pthread_create(&thread[i], NULL, run_traffic, &traffic[i]);
+    }
+    unsigned voids = 0;
+    for (int i = 0; i < rounds; i++) {
+        clock_sleep_us(10000);
+        one_pass(&w, &voids);
+    }
+    RELAXED_STORE(&w.stop, 1);
+    for (uint32_t i = 0; i < threads; i++)
+        pthread_join(thread[i], NULL);
+    one_pass(&w, &voids);
+    print_message("%u threads, %u keys: last pass of %zu keys, %u void passes\n", threads, keys,
+                  w.model_count, voids);
+    world_close(&w);
+}
+
+static void one_thread(void **state)
+{
+    run(1, 5000, 0);
+}
+
+static void four_threads(void **state)
+{
+    run(4, 20000, 0);
+}
+
+static void four_threads_that_flush_and_swap(void **state)
+{
+    run(4, 3000, 3000);
+    run(4, 60000, 100000);
+}
+
+/* ---- limits ---- */
+
+static int busy_sink(void *ctx, const void *data, size_t len)
+{
+    struct world *w = ctx;
+    struct keyspace_stats stats = {0};
+    struct hold hold = {.keyspace = w->ks, .now_ms = clock_wall_ms(), .stats = &stats};
+    static uint64_t calls;
+    struct rand r;
+    rand_seed(&r, seed + calls++);
+    for (int i = 0; i < 200; i++)
+        one_command(w, &hold, &r);
+    return 0;
+}
+
+static void a_pass_over_its_limit_fails_and_the_next_one_succeeds(void **state)
+{
+    struct world w;
+    world_open(&w, 20000, 0);
+    for (int i = 0; i < 100; i++)
+        busy_sink(&w, NULL, 0);
+    struct snapshot_job job = {.sink = busy_sink, .sink_ctx = &w, .buffer_limit = 100};
+    for (int i = 0; i < 9; i++) { /* more often than there are epochs */
+        int error = snapshot_run(w.snapshot, &job);
+        assert_int_equal(error, -ENOBUFS);
+        assert_int_equal(snapshot_held(w.snapshot), 0);
+        assert_false(keyspace_epoch_active(w.ks));
+    }
+    unsigned voids = 0;
+    one_pass(&w, &voids);
+    world_close(&w);
+}
+
+static int failing_sink(void *ctx, const void *data, size_t len)
+{
+    return -EIO;
+}
+
+static void a_failing_sink_ends_the_pass(void **state)
+{
+    struct world w;
+    world_open(&w, 2000, 0);
+    busy_sink(&w, NULL, 0);
+    struct snapshot_job job = {.sink = failing_sink};
+    assert_int_equal(snapshot_run(w.snapshot, &job), -EIO);
+    assert_false(keyspace_epoch_active(w.ks));
+    unsigned voids = 0;
+    one_pass(&w, &voids);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const char *text = getenv("SEED");
+    seed = text ? strtoull(text, NULL, 0) : rand_system();
+    printf("SEED=%llu\n", (unsigned long long)seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_thread),
+        cmocka_unit_test(four_threads),
+        cmocka_unit_test(four_threads_that_flush_and_swap),
+        cmocka_unit_test(a_pass_over_its_limit_fails_and_the_next_one_succeeds),
+        cmocka_unit_test(a_failing_sink_ends_the_pass),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
