@@ -230,6 +230,21 @@ static const char *fixture_encoding(struct engine_fixture *f, const char *name)
     return encoding;
 }
 
+/* A key of another type as far as string commands can see: none of them looks into it. */
+static void fixture_make_list(struct engine_fixture *f, const char *name)
+{
+    struct key key = keyspace_key(f->server.seed, 0, slice_str(name));
+    struct hold hold = {.keyspace = f->server.keyspace,
+                        .now_ms = clock_wall_ms(),
+                        .stats = &f->lane.stats.keyspace,
+                        .owner = &f->lane};
+    hold_take(&hold, shard_bit(key.hash));
+    struct entry *e = keyspace_put_string(&hold, &key, keyspace_find(&hold, &key, FIND_PEEK),
+                                          SLICE("x"), EXPIRE_NONE);
+    e->type_encoding = (uint8_t)(TYPE_LIST | ENCODING_LISTPACK << 4);
+    hold_drop(&hold);
+}
+
 /* Checks of one command. Reply texts are written without the last CR LF: "+OK", "$-1", ":1". */
 static bool fixture_replies(struct engine_fixture *f, const char *line, const char *wanted)
 {
