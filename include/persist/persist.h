@@ -2,16 +2,16 @@
  * for all.
  *
  *  thread     does
- *  saver      runs one job at a time (BGSAVE, SAVE, rewrite, fresh base), save points, automatic
- *             rewrites, the guard's wants; sweeps the keyspace in slices of some 20 us of a shard lock
+ *  saver      runs one job at a time (BGSAVE, SAVE, rewrite, fresh base), save points, the guard's
+ *             wants; sweeps the keyspace in slices of some 20 us of a shard lock
  *  log        reads the propagation log, writes the current increment; with `always` it syncs too
  *  sync       fdatasync once a second (`everysec`); it alone waits for a stalled disk
  *  lazyfree   frees what others hand to it (persist/lazyfree.h)
  *
  * Everything that is written passes the guard's gate. No function here blocks on the disk unless
- * it says so. Order of a start: persist_new, keyspace_set_hooks with persist_before_change
- * and persist_before_flush among them, threads of the workers (which answer LOADING), persist_load, persist_start. Of a stop:
- * workers stop running commands, persist_stop, persist_free.
+ * it says so. Order of a start: persist_new, keyspace_set_hooks with persist_before_change and
+ * persist_before_flush among them, threads of the workers (which answer LOADING), persist_load,
+ * persist_start. Of a stop: workers stop running commands, persist_stop, persist_free.
  */
 #ifndef SPILLWAY_PERSIST_PERSIST_H
 #define SPILLWAY_PERSIST_PERSIST_H

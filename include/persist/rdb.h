@@ -2,7 +2,7 @@
  *
  *  "REDIS" "0010"                     magic, version in four digits
  *  opcode ...                         AUX, SELECTDB, RESIZEDB, EXPIRETIME(_MS), IDLE, FREQ, ...
- *  type  key  value                   one key; opcodes before it say its expiry, idle time, frequency
+ *  type  key  value                   one key; opcodes before it: expiry, idle time, frequency
  *  ...
  *  EOF  crc64                         of all bytes before; 8 bytes little endian; 0 = not computed
  *
