@@ -45,9 +45,9 @@ BENCHBINS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 CFILES    = $(sort $(shell find src include tests -name '*.[ch]'))
 
-.PHONY: all run deps test unit system tests bench check sanitize layers format format-fix fuzz fuzzers install \
-        clean help
-all: $(SERVER) ## build the server: build/spillway (VARIANT=debug|asan|tsan: build/<variant>/spillway; V=1: verbose)
+.PHONY: all run deps test unit system tests bench check sanitize layers globals format format-fix \
+        fuzz fuzzers install clean help
+all: $(SERVER) ## build the server (VARIANT=release|debug|asan|tsan; V=1 shows commands)
 
 $(SERVER): $(OBJ)/src/main.o $(LIB)
 	@echo "  link $@"
@@ -75,13 +75,13 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(LIB)
 .SECONDARY:
 -include $(shell [ -d $(OBJ) ] && find $(OBJ) -name '*.d')
 
-# --- running and testing ---------------------------------------------------------------------------------------------
+# --- running and testing -------------------------------------------------------------------------
 
 run: deps ## install what is missing, build, and run the server in the foreground with its defaults
 	$(MAKE) all
 	$(SERVER)
 
-deps: ## install the packages that building and testing need (apt, as root or by sudo); nothing if all are there
+deps: ## install missing packages (apt, as root or by sudo)
 	@tests/deps.sh
 
 test: deps ## everything a change must pass: unit, property and system tests
@@ -95,24 +95,30 @@ unit: $(TESTBINS) ## the unit and property tests only
 system: $(SERVER) ## the system tests only; ONLY="part of a name ..." chooses
 	SPILLWAY_SERVER=$(abspath $(SERVER)) tests/system/run.py $(ONLY)
 
-bench: $(SERVER) $(BENCHBINS) ## benchmarks beside redis-server; ONLY="name ..." chooses (tests/bench/run.py -l lists)
+bench: $(SERVER) $(BENCHBINS) ## benchmarks beside redis-server; ONLY="name ..." chooses
 	tests/bench/run.py $(ONLY)
 
 # The system tests short enough for a server that a sanitizer slows down.
-SANITIZE_SYSTEM := --filter harness --filter differential --filter _new. --filter workers --filter server.
-sanitize: $(SERVER) $(TESTBINS) ## with VARIANT=asan or tsan: unit and property tests, and a part of the system tests
-	SPILLWAY_SERVER=$(abspath $(SERVER)) SPILLWAY_ARGS="--io-threads 2" TEST_TIMEOUT_SCALE=5 ITER=$(or $(ITER),400) \
+SANITIZE_SYSTEM := $(addprefix --filter ,harness differential _new. workers server.)
+sanitize: $(SERVER) $(TESTBINS) ## with VARIANT=asan|tsan: unit, property, some system tests
+	SPILLWAY_SERVER=$(abspath $(SERVER)) SPILLWAY_ARGS="--io-threads 2" \
+	TEST_TIMEOUT_SCALE=5 ITER=$(or $(ITER),400) \
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 tests/run.py --system $(SANITIZE_SYSTEM) $(TESTBINS)
+	TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 \
+	tests/run.py --system $(SANITIZE_SYSTEM) $(TESTBINS)
 
-check: deps format layers ## all static checks, warnings as errors with gcc and clang, and the sanitizers
+check: deps format layers ## formatting, layers, gcc and clang without warnings, sanitizers
 	$(MAKE) CC=gcc all tests
-	$(MAKE) CC=clang VARIANT=debug BUILD=build/clang all tests
+	$(MAKE) CC=clang VARIANT=debug BUILD=build/clang all tests globals
 	$(MAKE) VARIANT=asan sanitize
 	$(MAKE) VARIANT=tsan sanitize
 
 layers: ## check who includes, calls and locks what
 	@python3 tests/layers.py
+
+globals: $(LIB)
+	$(if $(filter release,$(VARIANT)),$(error globals needs VARIANT=debug: LTO hides symbols))
+	@tests/globals.py $(LIB)
 
 format: ## check the formatting
 	@clang-format --dry-run -Werror $(CFILES)
@@ -128,9 +134,11 @@ fuzz: ## run each fuzzer of tests/fuzz for FUZZ_SECONDS (10), from its corpus in
 
 install: $(SERVER) ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/spillway
-	[ ! -f conf/spillway.conf ] || install -D -m 644 conf/spillway.conf $(DESTDIR)$(PREFIX)/etc/spillway/spillway.conf
+	[ ! -f conf/spillway.conf ] || \
+	    install -D -m 644 conf/spillway.conf $(DESTDIR)$(PREFIX)/etc/spillway/spillway.conf
 	for unit in $(wildcard conf/systemd/*.service); do \
-	    install -D -m 644 $$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit) || exit 1; done
+	    install -D -m 644 $$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit) || \
+	    exit 1; done
 
 clean: ## remove build/
 	rm -rf build

@@ -1,16 +1,17 @@
 #!/bin/sh
-# Installs what building and testing need from the system's package manager; does nothing when all is there.
+# Installs what building and testing need from the system's package manager; does nothing when all
+# is there.
 #
-# Only Debian-like systems (apt) are served; on others the list is printed. redis-server is a reference for the
-# tests, not a service to run: its start is forbidden while it installs.
+# Only Debian-like systems (apt) are served; on others the list is printed. redis-server is a
+# reference for the tests, not a service to run: its start is forbidden while it installs.
 set -eu
 
-packages="build-essential clang libclang-rt-dev llvm clang-format libuv1-dev libjemalloc-dev libcmocka-dev
-    libxxhash-dev liblzf-dev libmicrohttpd-dev libsystemd-dev libhiredis-dev libssl-dev liblua5.1-0-dev
-    redis-server redis-tools python3 e2fsprogs util-linux"
+packages="build-essential clang libclang-rt-dev llvm clang-format libuv1-dev libjemalloc-dev
+    libcmocka-dev libxxhash-dev liblzf-dev libmicrohttpd-dev libsystemd-dev libhiredis-dev
+    libssl-dev liblua5.1-0-dev redis-server redis-tools python3 e2fsprogs util-linux"
 
-# What each package is wanted for: a file or a command. Looking is much faster than asking the package manager,
-# and is content with what was installed in another way.
+# What each package is wanted for: a file or a command. Looking is much faster than asking the
+# package manager, and is content with what was installed in another way.
 have_header() { echo "#include <$1>" | cc -E -x c - >/dev/null 2>&1; }
 have_command() { command -v "$1" >/dev/null 2>&1; }
 have_runtime()
@@ -62,7 +63,8 @@ if [ "$(id -u)" != 0 ]; then
     as_root=sudo
 fi
 
-# A policy that refuses to start services while packages are set up; one that is there already is left alone.
+# A policy that refuses to start services while packages are set up; one that is there already is
+# left alone.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 restore() { [ -z "$made_policy" ] || $as_root rm -f "$policy"; }
@@ -84,9 +86,13 @@ $as_root apt-get install -y --no-install-recommends $missing || {
 
 # A policy of the machine's own may have let the service start: stop it if this run brought it.
 case $missing in
-*redis-server*) [ -n "$made_policy" ] || $as_root service redis-server stop >/dev/null 2>&1 || true ;;
+*redis-server*)
+    [ -n "$made_policy" ] || $as_root service redis-server stop >/dev/null 2>&1 || true
+    ;;
 esac
 
 for package in $packages; do
-    have "$package" || { echo "deps: $package is still not usable after installing it" >&2; exit 1; }
+    have "$package" && continue
+    echo "deps: $package is still not usable after installing it" >&2
+    exit 1
 done

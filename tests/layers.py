@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks the walls of the house: which file may include, call and use what.
 
-Each rule is one function below that yields complaints; the exit code is 1 if any did. Run as `make layers`.
-A line that must break a rule carries the comment `layers: allow` with its reason.
+Each rule is one function below that yields complaints; the exit code is 1 if any did. Run as `make
+layers`. A line that must break a rule carries the comment `layers: allow` with its reason.
 """
 import os
 import re
@@ -11,23 +11,30 @@ import sys
 # A layer may include the layers of lower rank, itself, and what SIBLINGS names.
 RANKS = {
     "base": 0,
-    "struct": 1, "value": 1, "proto": 1,
-    "keyspace": 2, "plog": 2, "guard": 2,
-    "persist": 3, "repl": 3,
+    "struct": 1,
+    "value": 1,
+    "proto": 1,
+    "keyspace": 2,
+    "plog": 2,
+    "guard": 2,
+    "persist": 3,
+    "repl": 3,
     "engine": 4,
-    "script": 5, "commands": 5,
-    "net": 6, "ops": 6,
+    "script": 5,
+    "commands": 5,
+    "net": 6,
+    "ops": 6,
 }
 SIBLINGS = {("value", "struct")}
 TOP = "(main)"  # src/main.c, above all
 
 # Doors that only base/ opens: the heap, the disk, the clock.
 CALLS = {
-    "heap": "malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign strdup strndup asprintf "
-            "vasprintf",
-    "disk": "open openat creat fopen fdopen freopen fsync fdatasync sync_file_range fallocate posix_fallocate "
-            "ftruncate truncate rename renameat link unlink unlinkat mkdir rmdir mkstemp pwrite pwritev pread preadv "
-            "statvfs fstatvfs opendir flock",
+    "heap": """malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign strdup
+        strndup asprintf vasprintf""",
+    "disk": """open openat creat fopen fdopen freopen fsync fdatasync sync_file_range fallocate
+        posix_fallocate ftruncate truncate rename renameat link unlink unlinkat mkdir rmdir mkstemp
+        pwrite pwritev pread preadv statvfs fstatvfs opendir flock""",
     "clock": "time gettimeofday clock_gettime nanosleep usleep sleep",
 }
 DOOR = {name: kind for kind, names in CALLS.items() for name in names.split()}
@@ -38,12 +45,16 @@ LOCK_USE = re.compile(r"\block_(?:take|try|drop)\w*\s*\(([^()]*(?:\([^()]*\)[^()
 
 def strip(text):
     """Blanks comments and string contents, keeping the line structure."""
+
     def blank(match):
         token = match.group(0)
         if token[0] in "\"'":
             return token[0] + " " * (len(token) - 2) + token[0]
         return "".join(c if c == "\n" else " " for c in token)
-    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
+
+    return re.sub(
+        r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S
+    )
 
 
 class File:
@@ -82,7 +93,7 @@ def check_includes(root, file):
         elif not os.path.exists(os.path.join(root, "include", target)):
             yield number, f'"{target}" does not exist in include/'
         elif layer != file.layer and RANKS[layer] >= here and (file.layer, layer) not in SIBLINGS:
-            yield number, f"{file.layer} must not include {layer} (\"{target}\")"
+            yield number, f'{file.layer} must not include {layer} ("{target}")'
 
 
 def check_uv(root, file):
@@ -98,7 +109,8 @@ def check_doors(root, file):
         if line.lstrip().startswith("#"):
             continue
         for match in CALL.finditer(line):
-            yield number, f"{match.group(1)}() outside base/: use the {DOOR[match.group(1)]} door there"
+            name = match.group(1)
+            yield number, f"{name}() outside base/: use the {DOOR[name]} door there"
 
 
 def check_shard_locks(root, file):
@@ -124,8 +136,9 @@ def check_shape(root, file):
         yield 1, f"unknown layer {file.layer}"
     if file.path.endswith(".h"):
         guard = "SPILLWAY_" + re.sub(r"\W", "_", file.path.removeprefix("include/")).upper()
-        if not any(line.startswith("#ifndef ") for line in file.code) and \
-                not any(line.startswith("#pragma once") for line in file.code):
+        if not any(line.startswith("#ifndef ") for line in file.code) and not any(
+            line.startswith("#pragma once") for line in file.code
+        ):
             yield 1, f"no include guard ({guard})"
 
 

@@ -3,9 +3,9 @@
 
     run.py [-j N] [--system] [--filter F]... [BINARY ...]
 
-Each BINARY is a cmocka program; its tests are counted from its output, and one that dies or hangs counts as one
-failure more. --system runs the system tests after them (system/run.py), all or those the filters name. The last
-line is "N passed, M failed", with ", K skipped" if any were.
+Each BINARY is a cmocka program; its tests are counted from its output, and one that dies or hangs
+counts as one failure more. --system runs the system tests after them (system/run.py), all or those
+the filters name. The last line is "N passed, M failed", with ", K skipped" if any were.
 """
 import argparse
 import os
@@ -34,8 +34,9 @@ class Binary:
         self.began = time.monotonic()
         self.timed_out = False
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([path], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            start_new_session=True)
+            self.process = subprocess.Popen(
+                [path], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
 
     def poll(self):
         """None while it runs, else (passed, failed, skipped); reports failures."""
@@ -48,13 +49,16 @@ class Binary:
             text = f.read()
         # cmocka repeats the failed tests' names in its final list: count those above it only.
         listed = LISTED.search(text)
-        body = text[:listed.start()] if listed else text
+        body = text[: listed.start()] if listed else text
         passed, failed, skipped = (len(e.findall(body)) for e in (OK, FAILED, SKIPPED))
         code = self.process.returncode
         if self.timed_out or (code != 0 and not failed) or passed + failed + skipped == 0:
             failed += 1
         seconds = time.monotonic() - self.began
-        print(f"{'FAILED' if failed else 'ok':<7} {self.path} ({passed} passed, {failed} failed, {seconds:.2f} s)")
+        print(
+            f"{'FAILED' if failed else 'ok':<7} {self.path} "
+            f"({passed} passed, {failed} failed, {seconds:.2f} s)"
+        )
         if failed:
             if self.timed_out:
                 print(f"    timed out after {self.seconds:.0f} s")
@@ -86,11 +90,14 @@ def main():
     parser.add_argument("-j", "--jobs", type=int, default=2, help="tests at the same time (2)")
     parser.add_argument("--seconds", type=float, default=300, help="time-out of one binary (300)")
     parser.add_argument("--system", action="store_true", help="run the system tests too")
-    parser.add_argument("--filter", action="append", default=[], help="of the system tests, only these")
+    parser.add_argument(
+        "--filter", action="append", default=[], help="of the system tests, only these"
+    )
     parser.add_argument("binaries", nargs="*", metavar="BINARY")
     options = parser.parse_args()
     totals = run_binaries(options.binaries, options.jobs, options.seconds)
-    import run as system  # pylint: disable=import-outside-toplevel
+    import run as system
+
     if options.system:
         totals = [a + b for a, b in zip(totals, system.run(options.filter, options.jobs))]
     print(system.summary(*totals))

@@ -3,13 +3,15 @@
 
     run.py [-l] [-r ROUNDS] [--quick] [NAME ...]
 
-What is measured is the server's CPU time per request, which a noisy machine disturbs far less than seconds: the
-server is pinned to CPU 0 and the load generator (redis-benchmark) to CPU 1; the two servers take turns (A B A B ...)
-and medians are compared. User and system time are told apart by the proportion the kernel accounts. Memory is
-resident bytes over an empty server. Each benchmark prints its rows with the target it is held to; the exit code is 1
-if a target was missed. NAMEs are parts of benchmark names; all run in about four minutes.
+What is measured is the server's CPU time per request, which a noisy machine disturbs far less than
+seconds: the server is pinned to CPU 0 and the load generator (redis-benchmark) to CPU 1; the two
+servers take turns (A B A B ...) and medians are compared. User and system time are told apart by
+the proportion the kernel accounts. Memory is resident bytes over an empty server. Each benchmark
+prints its rows with the target it is held to; the exit code is 1 if a target was missed. NAMEs are
+parts of benchmark names; all run in about four minutes.
 
-Environment: SPILLWAY_SERVER and REDIS_SERVER choose other binaries, SPILLWAY_ARGS adds arguments to the first.
+Environment: SPILLWAY_SERVER and REDIS_SERVER choose other binaries, SPILLWAY_ARGS adds arguments to
+the first.
 """
 import argparse
 import os
@@ -23,7 +25,18 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
-from harness import Client, Server, children, cpu_ns, cpu_split, encode, free_port, reference, rss, subject_binary  # noqa: E402
+from harness import (
+    Client,
+    Server,
+    children,
+    cpu_ns,
+    cpu_split,
+    encode,
+    free_port,
+    reference,
+    rss,
+    subject_binary,
+)
 
 SERVER_CPU, LOAD_CPU = "0", "1"
 ECHO = os.path.join(ROOT, "build", "tests", "bench", "echo")
@@ -36,11 +49,15 @@ class Options:
 
 class Table:
     """Prints rows as they come and remembers missed targets."""
+
     missed = []
 
     @staticmethod
     def head():
-        print(f"{'benchmark':<26} {'spillway':>20} {'redis-server':>20} {'ratio':>7} {'target':>9}", flush=True)
+        print(
+            f"{'benchmark':<26} {'spillway':>20} {'redis-server':>20} {'ratio':>7} {'target':>9}",
+            flush=True,
+        )
 
     @classmethod
     def row(cls, name, ours, theirs="", ratio="", target="", good=None):
@@ -54,8 +71,14 @@ class Table:
     def compare(cls, name, ours, theirs, unit, target):
         """ours and theirs are medians; the target is the greatest ratio allowed, or None."""
         ratio = ours / theirs
-        cls.row(name, unit(ours), unit(theirs), f"{ratio:.2f}x", f"<={target:.2f}x" if target else "",
-                None if target is None else ratio <= target)
+        cls.row(
+            name,
+            unit(ours),
+            unit(theirs),
+            f"{ratio:.2f}x",
+            f"<={target:.2f}x" if target else "",
+            None if target is None else ratio <= target,
+        )
 
 
 def spillway(*args, cpus=SERVER_CPU):
@@ -66,10 +89,22 @@ def redis(*args, cpus=SERVER_CPU):
     return reference("--appendonly", "no", *args, cpus=cpus)
 
 
-# --- load -----------------------------------------------------------------------------------------------------------
+# --- load -----------------------------------------------------------------------------------------
+
 
 def benchmark_command(port, requests, *args, cpus=LOAD_CPU):
-    return ["taskset", "-c", cpus, "redis-benchmark", "-p", str(port), "-n", str(requests), "-q", *map(str, args)]
+    return [
+        "taskset",
+        "-c",
+        cpus,
+        "redis-benchmark",
+        "-p",
+        str(port),
+        "-n",
+        str(requests),
+        "-q",
+        *map(str, args),
+    ]
 
 
 class Cost:
@@ -81,7 +116,12 @@ class Cost:
     def measure(self, pid, port, requests, *args, cpus=LOAD_CPU):
         before, split = cpu_ns(pid), cpu_split(pid)
         began = time.monotonic()
-        done = subprocess.run(benchmark_command(port, requests, *args, cpus=cpus), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            benchmark_command(port, requests, *args, cpus=cpus),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         seconds = time.monotonic() - began
         if done.returncode != 0 or "rror" in done.stdout:
             raise SystemExit(f"redis-benchmark failed: {done.stdout[-500:]}{done.stderr[-500:]}")
@@ -97,7 +137,9 @@ class Cost:
 
     def text(self):
         total, share = self.median, statistics.median(self.users)
-        return f"{total / 1000:.2f} us {share * total / 1000:.2f}u {(1 - share) * total / 1000:.2f}s"
+        return (
+            f"{total / 1000:.2f} us {share * total / 1000:.2f}u {(1 - share) * total / 1000:.2f}s"
+        )
 
 
 def fill_keys(server, count, make, batch=20000):
@@ -116,16 +158,24 @@ def letters(length, seed=7):
 
 
 def set_requests(value_bytes, ttl=False, pool=256):
-    """make(i) for fill_keys: SET of redis-benchmark's key names (16 bytes) to one of some values."""
+    """make(i) for fill_keys: SET of redis-benchmark's key names to one of some values."""
     values = [letters(value_bytes, s) for s in range(pool)]
     if ttl:
-        return lambda i: b"*5\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%b\r\n$2\r\nEX\r\n$6\r\n%d\r\n" % (
-            i, value_bytes, values[i % pool], 100000 + i % 800000)
-    return lambda i: b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%b\r\n" % (i, value_bytes, values[i % pool])
+        return (
+            lambda i: b"*5\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%b\r\n"
+            b"$2\r\nEX\r\n$6\r\n%d\r\n" % (i, value_bytes, values[i % pool], 100000 + i % 800000)
+        )
+    return lambda i: b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%b\r\n" % (
+        i,
+        value_bytes,
+        values[i % pool],
+    )
 
 
 def in_turns(title, workloads, prepare=None):
-    """Measures each workload (name, target, requests, arguments) on both servers by turns; prints a row for each."""
+    """Measures each workload (name, target, requests, arguments) on both servers by turns; prints a
+    row for each.
+    """
     costs = {(w[0], side): Cost() for w in workloads for side in (0, 1)}
     servers = (spillway(), redis())
     try:
@@ -143,30 +193,50 @@ def in_turns(title, workloads, prepare=None):
             server.kill()
     for name, target, _, _ in workloads:
         ours, theirs = costs[name, 0], costs[name, 1]
-        Table.row(name, ours.text(), theirs.text(), f"{ours.median / theirs.median:.2f}x", f"<={target:.2f}x",
-                  ours.median / theirs.median <= target)
+        Table.row(
+            name,
+            ours.text(),
+            theirs.text(),
+            f"{ours.median / theirs.median:.2f}x",
+            f"<={target:.2f}x",
+            ours.median / theirs.median <= target,
+        )
     return title
 
 
-# --- the benchmarks ---------------------------------------------------------------------------------------------------
+# --- the benchmarks -------------------------------------------------------------------------------
+
 
 def bench_p1():
     """GET and SET without pipelining, 50 clients."""
-    in_turns("p1", [("get-p1", 1.00, 150000, ("-t", "get", "-c", 50)), ("set-p1", 1.00, 150000, ("-t", "set", "-c", 50))])
+    in_turns(
+        "p1",
+        [
+            ("get-p1", 1.00, 150000, ("-t", "get", "-c", 50)),
+            ("set-p1", 1.00, 150000, ("-t", "set", "-c", 50)),
+        ],
+    )
 
 
 def bench_p16():
     """GET and SET in pipelines of 16 on a million keys of 16 bytes with values of 100."""
-    in_turns("p16", [("get-p16", 0.40, 1000000, ("-t", "get", "-c", 50, "-P", 16, "-r", 1000000)),
-                     ("set-p16", 0.45, 1000000, ("-t", "set", "-c", 50, "-P", 16, "-r", 1000000, "-d", 100))],
-             prepare=lambda server: fill_keys(server, 1000000, set_requests(100)))
+    in_turns(
+        "p16",
+        [
+            ("get-p16", 0.40, 1000000, ("-t", "get", "-c", 50, "-P", 16, "-r", 1000000)),
+            ("set-p16", 0.45, 1000000, ("-t", "set", "-c", 50, "-P", 16, "-r", 1000000, "-d", 100)),
+        ],
+        prepare=lambda server: fill_keys(server, 1000000, set_requests(100)),
+    )
 
 
 def bench_get64k():
     """GET of a value of 64 KiB."""
+
     def prepare(server):
         with server.client() as client:
             client.must("SET", "big", letters(65536))
+
     in_turns("get64k", [("get-64k", 0.75, 30000, ("-c", 50, "GET", "big"))], prepare)
 
 
@@ -190,12 +260,15 @@ def bench_echo():
         finally:
             echo.kill()
             echo.wait()
-    Table.row("libuv echo (floor)", floor.text(), theirs.text(), f"{floor.median / theirs.median:.2f}x")
+    Table.row(
+        "libuv echo (floor)", floor.text(), theirs.text(), f"{floor.median / theirs.median:.2f}x"
+    )
 
 
 def bench_workers():
     """CPU per request of two workers on both CPUs against one, GET and SET without pipelining."""
-    # One worker has both CPUs to itself with the generator as two have: only the number of workers differs.
+    # One worker has both CPUs to itself with the generator as two have: only the number of workers
+    # differs.
     sides = (spillway("--io-threads", "2", cpus="0,1"), spillway("--io-threads", "1", cpus="0,1"))
     costs = {(name, side): Cost() for name in ("get", "set") for side in (0, 1)}
     try:
@@ -203,7 +276,18 @@ def bench_workers():
             for side, server in enumerate(sides):
                 for name in ("get", "set"):
                     cost = costs[name, side] if turn else Cost()
-                    cost.measure(server.pid, server.port, int(100000 * Options.scale), "-t", name, "-c", 50, "-r", 100000, cpus="0,1")
+                    cost.measure(
+                        server.pid,
+                        server.port,
+                        int(100000 * Options.scale),
+                        "-t",
+                        name,
+                        "-c",
+                        50,
+                        "-r",
+                        100000,
+                        cpus="0,1",
+                    )
     finally:
         for server in sides:
             server.kill()
@@ -211,7 +295,9 @@ def bench_workers():
     for name in ("get", "set"):
         two, one = costs[name, 0], costs[name, 1]
         ratio = two.median / one.median
-        Table.row(f"workers-{name}", two.text(), one.text(), f"{ratio:.2f}x", "<=1.15x", ratio <= 1.15)
+        Table.row(
+            f"workers-{name}", two.text(), one.text(), f"{ratio:.2f}x", "<=1.15x", ratio <= 1.15
+        )
 
 
 def settled_rss(server):
@@ -226,11 +312,18 @@ def settled_rss(server):
     return last
 
 
-MEMORY_CASES = [("memory-8", 8, False, 0.40), ("memory-32", 32, False, 0.48), ("memory-100", 100, False, 0.65), ("memory-8-ttl", 8, True, 0.45)]
+MEMORY_CASES = [
+    ("memory-8", 8, False, 0.40),
+    ("memory-32", 32, False, 0.48),
+    ("memory-100", 100, False, 0.65),
+    ("memory-8-ttl", 8, True, 0.45),
+]
 
 
 def bench_memory():
-    """Resident bytes per key over an empty server: a million keys of 16 bytes, values of 8, 32, 100, and 8 with a TTL."""
+    """Resident bytes per key over an empty server: a million keys of 16 bytes, values of 8, 32,
+    100, and 8 with a TTL.
+    """
     count = int(1000000 * max(Options.scale, 0.2))
     for name, value_bytes, ttl, target in MEMORY_CASES:
         make = set_requests(value_bytes, ttl)
@@ -285,12 +378,19 @@ class Prober(threading.Thread):
 
 
 def save_under_load(start):
-    """(extra bytes / bytes before, write rate kept, worst GET ms before, worst during, seconds of the save)"""
+    """(extra bytes / bytes before, write rate kept, worst GET ms before, worst during, seconds of
+    the save)
+    """
     with start("--dbfilename", "bench.rdb") as server:
         fill_keys(server, 1000000, set_requests(100))
         client = server.client(timeout=60)
-        load = subprocess.Popen(benchmark_command(server.port, 1000000000, "-t", "set", "-c", 20, "-P", 16, "-r", 1000000, "-d", 100),
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        load = subprocess.Popen(
+            benchmark_command(
+                server.port, 1000000000, "-t", "set", "-c", 20, "-P", 16, "-r", 1000000, "-d", 100
+            ),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         prober = Prober(server.port)
         try:
             time.sleep(0.5)
@@ -298,6 +398,7 @@ def save_under_load(start):
 
             def commands():
                 return int(server.info("stats", client)["total_commands_processed"])
+
             prober.take()
             at, before = time.monotonic(), commands()
             time.sleep(1.5)
@@ -328,10 +429,26 @@ def save_under_load(start):
 
 
 def bench_bgsave():
-    """BGSAVE of a million keys while 20 clients write at full rate: extra memory, writes kept, worst GET."""
+    """BGSAVE of a million keys while 20 clients write at full rate: extra memory, writes kept,
+    worst GET.
+    """
     ours, theirs = save_under_load(spillway), save_under_load(redis)
-    Table.row("bgsave extra memory", f"{ours[0] * 100:.1f} %", f"{theirs[0] * 100:.1f} %", "", "<=10 %", ours[0] <= 0.10)
-    Table.row("bgsave write rate kept", f"{ours[1]:.2f}", f"{theirs[1]:.2f}", "", ">=0.70", ours[1] >= 0.70)
+    Table.row(
+        "bgsave extra memory",
+        f"{ours[0] * 100:.1f} %",
+        f"{theirs[0] * 100:.1f} %",
+        "",
+        "<=10 %",
+        ours[0] <= 0.10,
+    )
+    Table.row(
+        "bgsave write rate kept",
+        f"{ours[1]:.2f}",
+        f"{theirs[1]:.2f}",
+        "",
+        ">=0.70",
+        ours[1] >= 0.70,
+    )
     Table.row("bgsave worst GET", f"{ours[3]:.1f} ms", f"{theirs[3]:.1f} ms")
     Table.row("  without BGSAVE", f"{ours[2]:.1f} ms", f"{theirs[2]:.1f} ms")
     Table.row("bgsave duration", f"{ours[4]:.2f} s", f"{theirs[4]:.2f} s")
@@ -358,25 +475,41 @@ def start_once(start):
 
 
 def bench_start():
-    """Time from the start of the process to its first PONG, and resident bytes of an empty server."""
+    """Time from the start of the process to its first PONG; resident bytes of an empty server."""
     ours, theirs = [], []
     for _ in range(5):
         ours.append(start_once(lambda: spillway(cpus=None)))
         theirs.append(start_once(lambda: redis(cpus=None)))
-    (ms, resident), (their_ms, their_resident) = ([statistics.median(x) for x in zip(*side)] for side in (ours, theirs))
-    Table.row("start", f"{ms:.1f} ms", f"{their_ms:.1f} ms", f"{ms / their_ms:.2f}x", "<=15 ms", ms <= 15)
-    Table.row("empty rss", f"{resident / 1e6:.1f} MB", f"{their_resident / 1e6:.1f} MB", f"{resident / their_resident:.2f}x", "<=8 MB",
-              resident <= 8e6)
+    (ms, resident), (their_ms, their_resident) = (
+        [statistics.median(x) for x in zip(*side)] for side in (ours, theirs)
+    )
+    Table.row(
+        "start", f"{ms:.1f} ms", f"{their_ms:.1f} ms", f"{ms / their_ms:.2f}x", "<=15 ms", ms <= 15
+    )
+    Table.row(
+        "empty rss",
+        f"{resident / 1e6:.1f} MB",
+        f"{their_resident / 1e6:.1f} MB",
+        f"{resident / their_resident:.2f}x",
+        "<=8 MB",
+        resident <= 8e6,
+    )
 
 
-BENCHMARKS = {name[6:]: function for name, function in list(globals().items()) if name.startswith("bench_")}
+BENCHMARKS = {
+    name[6:]: function for name, function in list(globals().items()) if name.startswith("bench_")
+}
 
 
 def main():
     parser = argparse.ArgumentParser(description="Benchmarks Spillway beside redis-server.")
     parser.add_argument("-l", "--list", action="store_true", help="list the benchmarks")
     parser.add_argument("-r", "--rounds", type=int, default=3, help="turns of each server (3)")
-    parser.add_argument("--quick", action="store_true", help="a quarter of the requests: for trying, not for numbers")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a quarter of the requests: for trying, not for numbers",
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="parts of names; none: all")
     options = parser.parse_args()
     if options.list:
@@ -385,13 +518,18 @@ def main():
         return 0
     Options.rounds = options.rounds
     Options.scale = 0.25 if options.quick else 1.0
-    chosen = [n for n in BENCHMARKS if not options.names or any(part in n for part in options.names)]
+    chosen = [
+        n for n in BENCHMARKS if not options.names or any(part in n for part in options.names)
+    ]
     if not chosen:
         print(f"no benchmark is named so; there are: {' '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     if (os.cpu_count() or 1) < 2:
         print("warning: one CPU only; server and load share it", file=sys.stderr)
-    print(f"{subject_binary()}; CPU per request as total, user and system; medians of {Options.rounds}")
+    print(
+        f"{subject_binary()}; CPU per request as total, user and system; "
+        f"medians of {Options.rounds}"
+    )
     Table.head()
     for name in chosen:
         BENCHMARKS[name]()

@@ -1,15 +1,18 @@
-"""Compares the server under test with redis-server: the same commands to both, byte by byte the same replies.
+"""Compares the server under test with redis-server: the same commands to both, byte by byte the
+same replies.
 
-A *step* is one command with the way its two replies are compared (exactly, unless time, chance or identity makes
-them differ rightly). A *generator* makes steps from a seeded random source; generators are registered per group
-of commands with @generator(group, weight) in groups_*.py. A run is a number of *batches*: each starts with empty
-servers and new connections, sends its steps as one pipeline to both, compares every reply and then the whole key
-space (names, types, encodings, expiry, contents, SCAN walks). So a batch is reproducible alone, and one that
-differs is shrunk to the few commands that matter before it is reported.
+A *step* is one command with the way its two replies are compared (exactly, unless time, chance or
+identity makes them differ rightly). A *generator* makes steps from a seeded random source;
+generators are registered per group of commands with @generator(group, weight) in groups_*.py. A run
+is a number of *batches*: each starts with empty servers and new connections, sends its steps as one
+pipeline to both, compares every reply and then the whole key space (names, types, encodings,
+expiry, contents, SCAN walks). So a batch is reproducible alone, and one that differs is shrunk to
+the few commands that matter before it is reported.
 
-Environment: SEED (random unless said, always printed), ITER (commands per run), BATCH (only this batch, after a
-failure), SHRINK=0 (report unshrunk). Adding a type: a groups_<type>.py with generators, an entry in READERS
-below, and a maker in gen.OTHER_TYPES so that the other groups meet its keys as wrong types.
+Environment: SEED (random unless said, always printed), ITER (commands per run), BATCH (only this
+batch, after a failure), SHRINK=0 (report unshrunk). Adding a type: a groups_<type>.py with
+generators, an entry in READERS below, and a maker in gen.OTHER_TYPES so that the other groups meet
+its keys as wrong types.
 """
 import os
 import random
@@ -28,9 +31,11 @@ DATABASES = 16
 ARGS = ("--proto-max-bulk-len", "1048576", "--appendonly", "no")
 
 
-# --- comparing two replies ------------------------------------------------------------------------------------------
-# A comparison takes the raw replies of the reference and of the subject and the run's notes (a dict of the batch),
+# --- comparing two replies ------------------------------------------------------------------------
+# A comparison takes the raw replies of the reference and of the subject and the run's notes (a dict
+# of the batch),
 # and returns None if they agree, else what is wrong.
+
 
 def exact(want, got, notes):
     return None if want == got else "replies differ"
@@ -46,6 +51,7 @@ def _both_errors(want, got):
 
 def near(tolerance):
     """Integers that depend on the time: equal when negative, else no further apart than this."""
+
     def compare(want, got, notes):
         if want == got:
             return None
@@ -55,6 +61,7 @@ def near(tolerance):
         if a < 0 or b < 0 or abs(a - b) > tolerance:
             return f"differ by more than {tolerance}"
         return None
+
     return compare
 
 
@@ -85,6 +92,7 @@ def unordered_deep(want, got, notes):
         if isinstance(value, dict):
             return sorted((repr(k), normal(v)) for k, v in value.items())
         return sorted(map(normal, value), key=repr) if isinstance(value, list) else repr(value)
+
     return None if normal(decode(want)) == normal(decode(got)) else "replies differ"
 
 
@@ -113,6 +121,7 @@ def normalised(*rules):
         for pattern, replacement in compiled:
             want, got = pattern.sub(replacement, want), pattern.sub(replacement, got)
         return None if want == got else "replies differ"
+
     return compare
 
 
@@ -122,12 +131,19 @@ SAME_FIELDS = "name db sub psub ssub multi user redir resp flags cmd".split()
 
 
 def client_info(want, got, notes):
-    """CLIENT INFO and LIST: the reference's fields must be there; those that say the same must be equal."""
+    """CLIENT INFO and LIST: the reference's fields must be there; those that say the same must be
+    equal.
+    """
     if _both_errors(want, got):
         return None if want == got else "replies differ"
-    if want[:1] != got[:1] or (want[:1] == b"=" and want.split(b"\n")[1][:4] != got.split(b"\n")[1][:4]):
+    if want[:1] != got[:1] or (
+        want[:1] == b"=" and want.split(b"\n")[1][:4] != got.split(b"\n")[1][:4]
+    ):
         return "kinds of reply differ"
-    a, b = (dict(f.split("=", 1) for f in decode(r).decode("utf-8", "replace").split()) for r in (want, got))
+    a, b = (
+        dict(f.split("=", 1) for f in decode(r).decode("utf-8", "replace").split())
+        for r in (want, got)
+    )
     missing = [name for name in a if name not in b]
     if missing:
         return f"fields missing: {missing}"
@@ -144,7 +160,9 @@ def help_text(want, got, notes):
     a, b = decode(want), decode(got)
     if len(b) < 3 or not all(isinstance(line, harness.Status) for line in b):
         return "not a list of simple strings"
-    return None if a[0].split()[0] == b[0].split()[0] else "the first line does not name the command"
+    return (
+        None if a[0].split()[0] == b[0].split()[0] else "the first line does not name the command"
+    )
 
 
 def dump(want, got, notes):
@@ -166,7 +184,8 @@ def dump(want, got, notes):
     return None
 
 
-# --- DUMP payloads --------------------------------------------------------------------------------------------------
+# --- DUMP payloads --------------------------------------------------------------------------------
+
 
 def _crc64_table():
     table = []
@@ -223,9 +242,9 @@ def _read_length(data, pos):
     if first >> 6 == 1:
         return (first & 63) << 8 | data[pos + 1], False, pos + 2
     if first == 0x80:
-        return int.from_bytes(data[pos + 1:pos + 5], "big"), False, pos + 5
+        return int.from_bytes(data[pos + 1 : pos + 5], "big"), False, pos + 5
     if first == 0x81:
-        return int.from_bytes(data[pos + 1:pos + 9], "big"), False, pos + 9
+        return int.from_bytes(data[pos + 1 : pos + 9], "big"), False, pos + 9
     return first & 63, True, pos + 1
 
 
@@ -233,12 +252,14 @@ def payload_string(payload):
     """The value of a payload of type string."""
     number, special, pos = _read_length(payload, 1)
     if not special:
-        return payload[pos:pos + number]
+        return payload[pos : pos + number]
     if number < 3:
-        return str(int.from_bytes(payload[pos:pos + (1 << number)], "little", signed=True)).encode()
+        return str(
+            int.from_bytes(payload[pos : pos + (1 << number)], "little", signed=True)
+        ).encode()
     packed, _, pos = _read_length(payload, pos)
     size, _, pos = _read_length(payload, pos)
-    value = lzf_expand(payload[pos:pos + packed])
+    value = lzf_expand(payload[pos : pos + packed])
     assert len(value) == size, "LZF length"
     return value
 
@@ -250,7 +271,7 @@ def lzf_expand(data):
         control = data[pos]
         pos += 1
         if control < 32:
-            out += data[pos:pos + control + 1]
+            out += data[pos : pos + control + 1]
             pos += control + 1
             continue
         length = control >> 5
@@ -265,10 +286,12 @@ def lzf_expand(data):
     return bytes(out)
 
 
-# --- steps ----------------------------------------------------------------------------------------------------------
+# --- steps ----------------------------------------------------------------------------------------
+
 
 class Step:
-    """A command (list of bytes) and how its replies are compared. `fixed`: it must not be mutated."""
+    """A command (list of bytes) and how its replies are compared. `fixed`: never mutated."""
+
     __slots__ = ("args", "compare", "fixed")
 
     def __init__(self, *args, compare=exact, fixed=False):
@@ -284,8 +307,10 @@ def quote(arg):
     """An argument as redis-cli would read it, long ones abbreviated."""
     if re.fullmatch(rb"[\w.:*+@/#-]+", arg) and len(arg) <= 60:
         return arg.decode()
-    text = "".join({'"': '\\"', "\\": "\\\\"}.get(chr(c), chr(c)) if 32 <= c < 127 else f"\\x{c:02x}"
-                   for c in arg[:60])
+    text = "".join(
+        {'"': '\\"', "\\": "\\\\"}.get(chr(c), chr(c)) if 32 <= c < 127 else f"\\x{c:02x}"
+        for c in arg[:60]
+    )
     return f'"{text}"' + (f"...({len(arg)} bytes)" if len(arg) > 60 else "")
 
 
@@ -294,13 +319,16 @@ GENERATORS = {}  # group -> [(weight, function)]
 
 def generator(group, weight=1):
     """Registers a function (gen) -> Step or list of steps."""
+
     def register(function):
         GENERATORS.setdefault(group, []).append((weight, function))
         return function
+
     return register
 
 
-# --- two servers ----------------------------------------------------------------------------------------------------
+# --- two servers ----------------------------------------------------------------------------------
+
 
 class Pair:
     """The reference and the subject, started alike."""
@@ -332,7 +360,9 @@ class Pair:
         return tuple(server.client(timeout=60) for server in self.servers)
 
     def exchange(self, steps):
-        """Sends all steps to both; their replies' bytes as two lists, short where a connection was closed."""
+        """Sends all steps to both; their replies' bytes as two lists, short where a connection was
+        closed.
+        """
         data = b"".join(encode(*step.args) for step in steps)
         replies = []
         for client in self.clients:
@@ -343,7 +373,9 @@ class Pair:
         return replies
 
     def first_difference(self, steps):
-        """Runs the steps on fresh servers: None, or (index, what, want, got); index len(steps): the key space."""
+        """Runs the steps on fresh servers: None, or (index, what, want, got); index len(steps): the
+        key space.
+        """
         self.fresh()
         wants, gots = self.exchange(steps)
         notes = {}
@@ -352,7 +384,12 @@ class Pair:
             got = gots[index] if index < len(gots) else None
             if want is None or got is None:
                 both = want is None and got is None
-                return index, f"no reply (closed or silent) from {'both' if both else 'one'}", want, got
+                return (
+                    index,
+                    f"no reply (closed or silent) from {'both' if both else 'one'}",
+                    want,
+                    got,
+                )
             wrong = step.compare(want, got, notes)
             if wrong:
                 return index, wrong, want, got
@@ -397,7 +434,8 @@ def _key_spaces_differ(a, b):
         listed = [sorted(side[db]) if isinstance(side[db], list) else side[db] for side in names]
         if listed[0] != listed[1]:
             want, got = (set(keys) if isinstance(keys, list) else {keys} for keys in listed)
-            return f"keys differ in db {db}: missing {shorten(sorted(want - got), 300)}, too many {shorten(sorted(got - want), 300)}"
+            missing, extra = (shorten(sorted(x), 300) for x in (want - got, got - want))
+            return f"keys differ in db {db}: missing {missing}, too many {extra}"
         if not listed[0]:
             continue
         for side in (a, b):
@@ -406,7 +444,12 @@ def _key_spaces_differ(a, b):
         types = a.pipeline([("TYPE", key) for key in keys])
         commands = []
         for key, kind in zip(keys, types):
-            commands += [("TYPE", key), ("PTTL", key), ("OBJECT", "ENCODING", key), READERS[kind][0](key)]
+            commands += [
+                ("TYPE", key),
+                ("PTTL", key),
+                ("OBJECT", "ENCODING", key),
+                READERS[kind][0](key),
+            ]
         replies = [side.pipeline(commands) for side in (a, b)]
         for index, (command, want, got) in enumerate(zip(commands, *replies)):
             if command[0] == "PTTL":
@@ -417,8 +460,10 @@ def _key_spaces_differ(a, b):
             else:
                 same = want == got
             if not same:
-                return (f"key space differs in db {db}: {' '.join(quote(c if isinstance(c, bytes) else str(c).encode()) for c in command)}: "
-                        f"want {shorten(want)}, got {shorten(got)}")
+                return (
+                    f"key space differs in db {db}: {Step(*command)}: "
+                    f"want {shorten(want)}, got {shorten(got)}"
+                )
     return None
 
 
@@ -439,12 +484,15 @@ def _scans_differ(a, b, scans):
     for options in scans:
         want, got = set(scan_all(a, *options)), set(scan_all(b, *options))
         if want != got:
-            return (f"SCAN {options}: missing {shorten(sorted(want - got), 300)}, too many "
-                    f"{shorten(sorted(got - want), 300)}")
+            return (
+                f"SCAN {options}: missing {shorten(sorted(want - got), 300)}, too many "
+                f"{shorten(sorted(got - want), 300)}"
+            )
     return None
 
 
-# --- a run ----------------------------------------------------------------------------------------------------------
+# --- a run ----------------------------------------------------------------------------------------
+
 
 def seed():
     return int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
@@ -464,7 +512,11 @@ class Report:
     def add(self, pair, steps, difference, title):
         index, wrong, want, got = difference
         if index < len(steps):
-            kind = (steps[index].args[0].upper() if steps[index].args else b"", _reply_kind(want), _reply_kind(got))
+            kind = (
+                steps[index].args[0].upper() if steps[index].args else b"",
+                _reply_kind(want),
+                _reply_kind(got),
+            )
         else:
             kind = (re.sub(r"[^A-Za-z ]", "", wrong)[:40],)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
@@ -474,15 +526,17 @@ class Report:
             steps, difference = shrink(pair, steps, difference)
             index, wrong, want, got = difference
         lines = [f"{title}: {wrong}"]
-        lines += [f"    {step}" for step in steps[:index + 1][-30:]]
+        lines += [f"    {step}" for step in steps[: index + 1][-30:]]
         if index < len(steps):
             lines += [f"  reference: {_show(want)}", f"  subject:   {_show(got)}"]
         self.texts.append("\n".join(lines))
 
     def finish(self, what):
         if self.kinds:
-            raise AssertionError(f"{what}: {sum(self.kinds.values())} differences of {len(self.kinds)} kinds\n"
-                                 + "\n".join(self.texts))
+            raise AssertionError(
+                f"{what}: {sum(self.kinds.values())} differences of {len(self.kinds)} kinds\n"
+                + "\n".join(self.texts)
+            )
 
 
 def _reply_kind(raw):
@@ -497,22 +551,26 @@ def _show(raw):
 
 def shrink(pair, steps, difference, seconds=4):
     """Drops steps while some difference of the same sort remains, for so long at most."""
+
     def attempt(candidate):
         try:
             found = pair.first_difference(candidate)
         except (Closed, OSError, AssertionError):
             return None
-        return found if found and (found[0] < len(candidate)) == (difference[0] < len(steps)) else None
+        return (
+            found if found and (found[0] < len(candidate)) == (difference[0] < len(steps)) else None
+        )
+
     deadline = time.monotonic() + seconds
-    steps = steps[:difference[0] + 1]
+    steps = steps[: difference[0] + 1]
     size = max(1, len(steps) // 2)
     while size and time.monotonic() < deadline:
         at = 0
         while at < len(steps) and time.monotonic() < deadline:
-            candidate = steps[:at] + steps[at + size:]
+            candidate = steps[:at] + steps[at + size :]
             found = attempt(candidate) if candidate else None
             if found:
-                steps, difference = candidate[:found[0] + 1], found
+                steps, difference = candidate[: found[0] + 1], found
             else:
                 at += size
         size //= 2
@@ -524,8 +582,11 @@ def shrink(pair, steps, difference, seconds=4):
 
 
 def run(groups, resp, commands=20000, args=ARGS):
-    """Random batches of the groups' generators (a list of names) until so many commands were compared."""
-    from gen import Gen  # pylint: disable=import-outside-toplevel
+    """Random batches of the groups' generators (a list of names) until so many commands were
+    compared.
+    """
+    from gen import Gen
+
     number = seed()
     total = iterations(commands)
     only = os.environ.get("BATCH")
@@ -556,7 +617,9 @@ def run(groups, resp, commands=20000, args=ARGS):
 
 
 def run_cases(cases, resp, args=ARGS, at_once=40):
-    """Fixed lists of steps: each case (a list) starts where the one before ended, `at_once` per batch."""
+    """Fixed lists of steps: each case (a list) starts where the one before ended, `at_once` per
+    batch.
+    """
     report = Report()
     count = 0
     with Pair(resp, args) as pair:
@@ -575,8 +638,16 @@ def run_cases(cases, resp, args=ARGS, at_once=40):
 
 
 def supported_types(pair):
-    """The types besides string that the subject has already; the other groups then meet keys of them."""
-    from gen import OTHER_TYPES  # pylint: disable=import-outside-toplevel
+    """The types besides string that the subject has already; the other groups then meet keys of
+    them.
+    """
+    from gen import OTHER_TYPES
+
     client = pair.fresh()[1]
-    return [name for name, make in OTHER_TYPES.items()
-            if not str(client.command(*make(b"probe", random.Random(1)))).startswith("ERR unknown command")]
+    return [
+        name
+        for name, make in OTHER_TYPES.items()
+        if not str(client.command(*make(b"probe", random.Random(1)))).startswith(
+            "ERR unknown command"
+        )
+    ]

@@ -7,23 +7,35 @@ def bit_offset(g):
     if roll < 0.8:
         return b"%d" % g.rng.randrange(0, 140)
     if roll < 0.9:
-        return b"%d" % g.pick(0, 7, 8, 511, 512, 4095, 4096, 65535, 100000, 8388608, 8388609, 1 << 32)
+        return b"%d" % g.pick(
+            0, 7, 8, 511, 512, 4095, 4096, 65535, 100000, 8388608, 8388609, 1 << 32
+        )
     text = g.integer_text()
     return b"77" if text.isdigit() and 100000 < int(text) < 8388608 else text
 
 
 @generator("bitmap", 6)
 def setbit(g):
-    return Step(b"SETBIT", g.key(), bit_offset(g), g.pick(b"0", b"1", b"1", b"1", b"2", b"-1", b"x", b"01", b""))
+    return Step(
+        b"SETBIT",
+        g.key(),
+        bit_offset(g),
+        g.pick(b"0", b"1", b"1", b"1", b"2", b"-1", b"x", b"01", b""),
+    )
 
 
 @generator("bitmap", 0.1)
 def setbit_at_the_bound(g):
     """The last bit a value may have, and the first it may not; the large value goes at once."""
     key = g.key()
-    return [Step(b"SETBIT", key, b"8388607", b"1", fixed=True), Step(b"STRLEN", key, fixed=True),
-            Step(b"SETBIT", key, b"8388608", b"1", fixed=True), Step(b"BITPOS", key, b"1", fixed=True),
-            Step(b"BITCOUNT", key, fixed=True), Step(b"DEL", key, fixed=True)]
+    return [
+        Step(b"SETBIT", key, b"8388607", b"1", fixed=True),
+        Step(b"STRLEN", key, fixed=True),
+        Step(b"SETBIT", key, b"8388608", b"1", fixed=True),
+        Step(b"BITPOS", key, b"1", fixed=True),
+        Step(b"BITCOUNT", key, fixed=True),
+        Step(b"DEL", key, fixed=True),
+    ]
 
 
 @generator("bitmap", 5)
@@ -83,8 +95,24 @@ def bitop(g):
 
 def field_type(g):
     if g.chance(0.06):
-        return g.pick(b"u64", b"i65", b"u0", b"i0", b"x8", b"u", b"i", b"", b"u-1", b"i08", b"U8", b"u8x", b"i 8")
-    return g.pick(b"u%d", b"i%d") % g.pick(1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 31, 32, 33, 47, 62, 63, g.rng.randrange(1, 64))
+        return g.pick(
+            b"u64",
+            b"i65",
+            b"u0",
+            b"i0",
+            b"x8",
+            b"u",
+            b"i",
+            b"",
+            b"u-1",
+            b"i08",
+            b"U8",
+            b"u8x",
+            b"i 8",
+        )
+    return g.pick(b"u%d", b"i%d") % g.pick(
+        1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 31, 32, 33, 47, 62, 63, g.rng.randrange(1, 64)
+    )
 
 
 def field_offset(g):
@@ -93,14 +121,43 @@ def field_offset(g):
         return b"%d" % g.rng.randrange(0, 200)
     if roll < 0.85:
         return b"#%d" % g.rng.randrange(0, 12)
-    return g.pick(b"-1", b"#-1", b"#", b"", b"x", b"#x", b"8388608", b"8388600", b"#1048576", b"#9223372036854775807",
-                  b"9223372036854775807", b"18446744073709551616", b"4294967296")
+    return g.pick(
+        b"-1",
+        b"#-1",
+        b"#",
+        b"",
+        b"x",
+        b"#x",
+        b"8388608",
+        b"8388600",
+        b"#1048576",
+        b"#9223372036854775807",
+        b"9223372036854775807",
+        b"18446744073709551616",
+        b"4294967296",
+    )
 
 
 def field_value(g):
     if g.chance(0.7):
-        return b"%d" % g.pick(0, 1, -1, 127, 128, 255, 256, -128, -129, 32767, 65535, 2147483647, 4294967295,
-                              (1 << 63) - 1, -(1 << 63), g.rng.randrange(-1000, 1000))
+        return b"%d" % g.pick(
+            0,
+            1,
+            -1,
+            127,
+            128,
+            255,
+            256,
+            -128,
+            -129,
+            32767,
+            65535,
+            2147483647,
+            4294967295,
+            (1 << 63) - 1,
+            -(1 << 63),
+            g.rng.randrange(-1000, 1000),
+        )
     return g.integer_text()
 
 
@@ -116,7 +173,10 @@ def bitfield(g):
         elif roll < 0.8:
             args += [g.case(b"INCRBY"), field_type(g), field_offset(g), field_value(g)]
         else:
-            args += [g.case(b"OVERFLOW"), g.case(g.pick(b"WRAP", b"SAT", b"FAIL", b"FAIL", b"NONE"))]
+            args += [
+                g.case(b"OVERFLOW"),
+                g.case(g.pick(b"WRAP", b"SAT", b"FAIL", b"FAIL", b"NONE")),
+            ]
     return Step(*args)
 
 
@@ -126,7 +186,14 @@ def bitfield_overflow(g):
     key, kind, offset = g.key(), field_type(g), b"%d" % g.rng.randrange(0, 40)
     args = [b"BITFIELD", key]
     for _ in range(4):
-        args += [b"OVERFLOW", g.pick(b"WRAP", b"SAT", b"FAIL"), b"INCRBY", kind, offset, field_value(g)]
+        args += [
+            b"OVERFLOW",
+            g.pick(b"WRAP", b"SAT", b"FAIL"),
+            b"INCRBY",
+            kind,
+            offset,
+            field_value(g),
+        ]
     return [Step(*args), Step(b"BITFIELD", key, b"GET", kind, offset)]
 
 
@@ -137,7 +204,9 @@ def bitfield_ro(g):
         if g.chance(0.9):
             args += [g.case(b"GET"), field_type(g), field_offset(g)]
         else:
-            args += g.pick([b"SET", b"u8", b"0", b"1"], [b"OVERFLOW", b"SAT"], [b"INCRBY", b"u8", b"0", b"1"])
+            args += g.pick(
+                [b"SET", b"u8", b"0", b"1"], [b"OVERFLOW", b"SAT"], [b"INCRBY", b"u8", b"0", b"1"]
+            )
     return Step(*args)
 
 

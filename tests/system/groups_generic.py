@@ -1,5 +1,15 @@
 """Generators for the commands of group generic, and the database commands that belong to them."""
-from differential import Step, dump, generator, help_text, member, same_kind, string_payload, unordered, with_footer
+from differential import (
+    Step,
+    dump,
+    generator,
+    help_text,
+    member,
+    same_kind,
+    string_payload,
+    unordered,
+    with_footer,
+)
 from gen import near_ms, near_s
 
 
@@ -21,15 +31,22 @@ def ttl(g):
 
 @generator("generic", 8)
 def expire(g):
-    name, when = g.rng.choice([(b"EXPIRE", g.relative_seconds), (b"PEXPIRE", g.relative_ms),
-                               (b"EXPIREAT", g.absolute_seconds), (b"PEXPIREAT", g.absolute_ms)])
+    name, when = g.rng.choice(
+        [
+            (b"EXPIRE", g.relative_seconds),
+            (b"PEXPIRE", g.relative_ms),
+            (b"EXPIREAT", g.absolute_seconds),
+            (b"PEXPIREAT", g.absolute_ms),
+        ]
+    )
     options = g.some([b"NX", b"XX", b"GT", b"LT"], 0, 2) if g.chance(0.6) else []
     if g.chance(0.03):
         options.append(g.pick(b"EX", b"", b"GTE"))
     at = when()
     if b"AT" not in name and (b"GT" in options or b"LT" in options) and at.isdigit() and at != b"0":
-        # Equal relative times of two commands are greater, equal or less as the clock ticks between: none equal.
-        at = b"%d" % g.rng.randrange(10 ** 6, 10 ** 9)
+        # Equal relative times of two commands are greater, equal or less as the clock ticks
+        # between: none equal.
+        at = b"%d" % g.rng.randrange(10**6, 10**9)
     return Step(name, g.key(), at, *[g.case(o) for o in options])
 
 
@@ -39,8 +56,11 @@ def rename(g):
 
 
 def database(g):
-    return g.pick(b"0", b"0", b"1", b"1", b"2", b"15") if not g.chance(0.1) else g.pick(b"16", b"-1", b"x", b"", b"1.0",
-                                                                                 b"9223372036854775808", b"4294967296")
+    return (
+        g.pick(b"0", b"0", b"1", b"1", b"2", b"15")
+        if not g.chance(0.1)
+        else g.pick(b"16", b"-1", b"x", b"", b"1.0", b"9223372036854775808", b"4294967296")
+    )
 
 
 @generator("generic", 5)
@@ -88,16 +108,34 @@ def keys(g):
 
 @generator("generic", 2)
 def randomkey(g):
-    return [Step(b"KEYS", b"*", compare=unordered, fixed=True), Step(b"RANDOMKEY", compare=member, fixed=True)]
+    return [
+        Step(b"KEYS", b"*", compare=unordered, fixed=True),
+        Step(b"RANDOMKEY", compare=member, fixed=True),
+    ]
 
 
 @generator("generic", 1)
 def scan_errors(g):
     """Calls that fail before they walk; whole walks are compared after each batch."""
     cursor = g.pick(b"x", b" 0", b"0x", b"99999999999999999999999", b"1.5")
-    return Step(b"SCAN", *g.pick([cursor], [cursor, b"COUNT", b"5"], [b"0", b"COUNT", b"0"], [b"0", b"COUNT", b"-1"], [b"0", b"COUNT", b"x"],
-                                 [b"0", b"COUNT"], [b"0", b"MATCH"], [b"0", b"TYPE"], [b"0", b"FOO", b"1"], [b"0", b"COUNT", b"5", b"NOPE"],
-                                 [b"0", b"COUNT", b"9223372036854775808"], [b"0", b"MATCH", b"*", b"COUNT", b"0"]), fixed=True)
+    return Step(
+        b"SCAN",
+        *g.pick(
+            [cursor],
+            [cursor, b"COUNT", b"5"],
+            [b"0", b"COUNT", b"0"],
+            [b"0", b"COUNT", b"-1"],
+            [b"0", b"COUNT", b"x"],
+            [b"0", b"COUNT"],
+            [b"0", b"MATCH"],
+            [b"0", b"TYPE"],
+            [b"0", b"FOO", b"1"],
+            [b"0", b"COUNT", b"5", b"NOPE"],
+            [b"0", b"COUNT", b"9223372036854775808"],
+            [b"0", b"MATCH", b"*", b"COUNT", b"0"],
+        ),
+        fixed=True
+    )
 
 
 @generator("generic", 3)
@@ -108,8 +146,13 @@ def object_(g):
 
 @generator("generic", 0.3)
 def object_other(g):
-    return g.pick(Step(b"OBJECT", b"HELP", compare=help_text, fixed=True), Step(b"OBJECT"), Step(b"OBJECT", b"NOPE", g.key()),
-                  Step(b"OBJECT", b"ENCODING"), Step(b"OBJECT", b"ENCODING", g.key(), g.key()))
+    return g.pick(
+        Step(b"OBJECT", b"HELP", compare=help_text, fixed=True),
+        Step(b"OBJECT"),
+        Step(b"OBJECT", b"NOPE", g.key()),
+        Step(b"OBJECT", b"ENCODING"),
+        Step(b"OBJECT", b"ENCODING", g.key(), g.key()),
+    )
 
 
 @generator("generic", 2)
@@ -118,18 +161,36 @@ def dump_(g):
 
 
 def payload(g):
-    """Mostly a good payload of a string (plain, as an integer, compressed), else one broken in some way."""
-    good = g.rng.choice([lambda: string_payload(g.value(), g.rng.randrange(1, 11)),
-                         lambda: with_footer(b"\0\xc0" + g.bytes(1)), lambda: with_footer(b"\0\xc1" + g.bytes(2)),
-                         lambda: with_footer(b"\0\xc2" + g.bytes(4)),
-                         lambda: with_footer(b"\0\xc3\x05\x40\x64\0a\xe0\x5a\0")])()
+    """Mostly a good payload of a string (plain, as an integer, compressed), else one broken in some
+    way.
+    """
+    good = g.rng.choice(
+        [
+            lambda: string_payload(g.value(), g.rng.randrange(1, 11)),
+            lambda: with_footer(b"\0\xc0" + g.bytes(1)),
+            lambda: with_footer(b"\0\xc1" + g.bytes(2)),
+            lambda: with_footer(b"\0\xc2" + g.bytes(4)),
+            lambda: with_footer(b"\0\xc3\x05\x40\x64\0a\xe0\x5a\0"),
+        ]
+    )()
     if g.chance(0.75):
         return good
-    return g.rng.choice([lambda: b"", lambda: good[:-1], lambda: good[:9], lambda: b"\xff" + good[1:],
-                         lambda: good[:-3] + bytes([good[-3] ^ 1]) + good[-2:], lambda: string_payload(b"v", 9999),
-                         lambda: with_footer(b"\0\x05abc"), lambda: with_footer(b"\x63\x01a"), lambda: with_footer(b"\0"),
-                         lambda: with_footer(b"\0\xc3\x05\x40\x64\xe0\xff\xff\xff\xff"), lambda: with_footer(b"\0\xc4a"),
-                         lambda: with_footer(b"\0\x01ab")])()
+    return g.rng.choice(
+        [
+            lambda: b"",
+            lambda: good[:-1],
+            lambda: good[:9],
+            lambda: b"\xff" + good[1:],
+            lambda: good[:-3] + bytes([good[-3] ^ 1]) + good[-2:],
+            lambda: string_payload(b"v", 9999),
+            lambda: with_footer(b"\0\x05abc"),
+            lambda: with_footer(b"\x63\x01a"),
+            lambda: with_footer(b"\0"),
+            lambda: with_footer(b"\0\xc3\x05\x40\x64\xe0\xff\xff\xff\xff"),
+            lambda: with_footer(b"\0\xc4a"),
+            lambda: with_footer(b"\0\x01ab"),
+        ]
+    )()
 
 
 @generator("generic", 5)
@@ -140,10 +201,17 @@ def restore(g):
     if absolute:
         args.append(b"ABSTTL")
     for _ in range(g.rng.choice([0, 1, 1, 2])):
-        args += g.rng.choice([lambda: [b"REPLACE"], lambda: [b"REPLACE"], lambda: [b"IDLETIME", g.small(-1, 100)],
-                              lambda: [b"FREQ", g.pick(b"0", b"5", b"255", b"256", b"-1", b"x")]])()
+        args += g.rng.choice(
+            [
+                lambda: [b"REPLACE"],
+                lambda: [b"REPLACE"],
+                lambda: [b"IDLETIME", g.small(-1, 100)],
+                lambda: [b"FREQ", g.pick(b"0", b"5", b"255", b"256", b"-1", b"x")],
+            ]
+        )()
     args[4:] = [g.case(a) for a in args[4:]]
-    # A relative time made absolute (or the other way) by a mutation could be about now: not mutated.
+    # A relative time made absolute (or the other way) by a mutation could be about now: not
+    # mutated.
     return Step(*args, fixed=True)
 
 

@@ -92,7 +92,9 @@ def index(g):
     if roll < 0.7:
         return b"%d" % g.rng.randrange(-12, 14)
     if roll < 0.85:
-        return b"%d" % g.pick(-70000, -44, 43, 44, 45, 255, 256, 512, 70000, 1048575, 1048576, 536870911)
+        return b"%d" % g.pick(
+            -70000, -44, 43, 44, 45, 255, 256, 512, 70000, 1048575, 1048576, 536870911
+        )
     return g.integer_text()
 
 
@@ -117,14 +119,23 @@ def setrange(g):
 
 @generator("string", 3)
 def lcs(g):
-    """Two short values of few letters, so that they have much in common, and every mix of options."""
+    """Two short values of few letters, which have much in common, and every mix of options."""
     a, b = g.key(), g.key()
     steps = []
     if g.chance(0.8):
-        steps = [Step(b"SET", a, g.letters(0, 30), fixed=True), Step(b"SET", b, g.letters(0, 30), fixed=True)]
+        steps = [
+            Step(b"SET", a, g.letters(0, 30), fixed=True),
+            Step(b"SET", b, g.letters(0, 30), fixed=True),
+        ]
     args = [b"LCS", a, b]
     for _ in range(g.rng.choice([0, 1, 1, 2, 3])):
-        args += g.rng.choice([lambda: [b"LEN"], lambda: [b"IDX"], lambda: [b"WITHMATCHLEN"],
-                              lambda: [b"MINMATCHLEN", g.small(-2, 6)]])()
+        args += g.rng.choice(
+            [
+                lambda: [b"LEN"],
+                lambda: [b"IDX"],
+                lambda: [b"WITHMATCHLEN"],
+                lambda: [b"MINMATCHLEN", g.small(-2, 6)],
+            ]
+        )()
     args[3:] = [g.case(arg) for arg in args[3:]]
     return steps + [Step(*args)]

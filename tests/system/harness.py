@@ -1,7 +1,8 @@
-"""What a system test is made of: a RESP client that keeps raw bytes, servers, volumes, process readers.
+"""What a system test is made of: a RESP client that keeps raw bytes, servers, volumes, process
+readers.
 
-A test is a function test_*() in a file test_*.py of this directory; run.py runs each in a process of its own. A
-test starts the servers it needs and asserts:
+A test is a function test_*() in a file test_*.py of this directory; run.py runs each in a process
+of its own. A test starts the servers it needs and asserts:
 
     from harness import Server, eq
 
@@ -11,14 +12,15 @@ test starts the servers it needs and asserts:
             eq(client.command("SET", "k", "v"), "OK")
             eq(client.command("GET", "k"), b"v")
 
-Everything lives in the test's own directory (`test_dir()`) and ends with its process: servers die with the process
-that started them, mounts are made in a mount name space of its own. Nothing here needs cleaning up by hand, though
-`with` frees things sooner.
+Everything lives in the test's own directory (`test_dir()`) and ends with its process: servers die
+with the process that started them, mounts are made in a mount name space of its own. Nothing here
+needs cleaning up by hand, though `with` frees things sooner.
 
-Replies as Python values: simple strings are `Status` (a str), bulks are bytes, integers int, nulls None, arrays
-list, and of RESP3 doubles float, booleans bool, maps dict (a list of pairs if a key cannot be one), sets
-`ReplySet` (a list), big numbers `BigNumber` (an int), verbatim strings `Verbatim` (bytes, with .format), and error
-replies `ReplyError` values, which are returned, not raised.
+Replies as Python values: simple strings are `Status` (a str), bulks are bytes, integers int, nulls
+None, arrays list, and of RESP3 doubles float, booleans bool, maps dict (a list of pairs if a key
+cannot be one), sets `ReplySet` (a list), big numbers `BigNumber` (an int), verbatim strings
+`Verbatim` (bytes, with .format), and error replies `ReplyError` values, which are returned, not
+raised.
 """
 import atexit
 import ctypes
@@ -45,7 +47,8 @@ def subject_is_reference():
     return "redis-server" in os.path.basename(subject_binary())
 
 
-# --- one test's surroundings --------------------------------------------------------------------------------------
+# --- one test's surroundings ----------------------------------------------------------------------
+
 
 class Skip(Exception):
     """Raised by a test that cannot run here; the text says why."""
@@ -53,9 +56,11 @@ class Skip(Exception):
 
 def timeout(seconds):
     """Decorator: the test may take so long."""
+
     def set_it(function):
         function.timeout = seconds
         return function
+
     return set_it
 
 
@@ -66,8 +71,8 @@ def alone(function):
 
 
 class _Surroundings:
-    directory = None   # the test's own, removed by the runner
-    servers = []       # started, in order
+    directory = None  # the test's own, removed by the runner
+    servers = []  # started, in order
     namespace = False  # whether the process has its own mount name space
 
 
@@ -78,7 +83,9 @@ def begin_test(directory):
 
 
 def end_test():
-    """Called by the runner after the test: stops what is left; returns complaints (a sanitizer's, say)."""
+    """Called by the runner after the test: stops what is left; returns complaints (a sanitizer's,
+    say).
+    """
     complaints = []
     for server in _Surroundings.servers:
         server.kill()
@@ -88,18 +95,31 @@ def end_test():
 
 
 def context():
-    """What a failed test's report adds: the ends of the logs, of the reference only if it died by itself."""
-    return "".join(f"--- log of {s.name} (pid {s.pid}{', died' if s.died() else ''})\n{s.log(tail=60 if s.died() else 12)}\n"
-                   for s in _Surroundings.servers if s.binary != REFERENCE or s.died())
+    """What a failed test's report adds: the ends of the logs, of the reference only if it died by
+    itself.
+    """
+    text = ""
+    for server in _Surroundings.servers:
+        died = server.died()
+        if died or server.binary != REFERENCE:
+            text += f"--- log of {server.name} (pid {server.pid}{', died' if died else ''})\n"
+            text += server.log(tail=60 if died else 12) + "\n"
+    return text
 
 
 def logs_of(directory):
-    """The ends of all server logs below a test's directory, for a test that cannot say so itself any more."""
+    """The ends of all server logs below a test's directory, for a test that cannot say so itself
+    any more.
+    """
     text = ""
     for where, _, names in os.walk(directory):
         for name in names:
             if name == "log":
-                text += f"--- {os.path.join(where, name)}\n" + _tail(os.path.join(where, name), 25) + "\n"
+                text += (
+                    f"--- {os.path.join(where, name)}\n"
+                    + _tail(os.path.join(where, name), 25)
+                    + "\n"
+                )
     return text
 
 
@@ -117,7 +137,8 @@ test_dir.__test__ = False
 def _leave(pid):
     if os.getpid() != pid:
         return
-    import shutil  # pylint: disable=import-outside-toplevel
+    import shutil
+
     end_test()
     shutil.rmtree(_Surroundings.directory, ignore_errors=True)
 
@@ -125,7 +146,9 @@ def _leave(pid):
 def eq(got, want, what=""):
     """Asserts equality and shows both sides."""
     if got != want or (isinstance(want, bool) != isinstance(got, bool)):
-        raise AssertionError(f"{what + ': ' if what else ''}got {shorten(got)}, want {shorten(want)}")
+        raise AssertionError(
+            f"{what + ': ' if what else ''}got {shorten(got)}, want {shorten(want)}"
+        )
 
 
 def wait_until(condition, seconds=10, what="the condition", every=0.02):
@@ -142,7 +165,11 @@ def wait_until(condition, seconds=10, what="the condition", every=0.02):
 
 def shorten(value, limit=600):
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= limit else f"{text[:limit // 2]} ...({len(text)} characters)... {text[-limit // 2:]}"
+    return (
+        text
+        if len(text) <= limit
+        else f"{text[:limit // 2]} ...({len(text)} characters)... {text[-limit // 2:]}"
+    )
 
 
 def free_port():
@@ -159,7 +186,8 @@ def free_port():
     raise AssertionError("no free port")
 
 
-# --- RESP -----------------------------------------------------------------------------------------------------------
+# --- RESP -----------------------------------------------------------------------------------------
+
 
 class Status(str):
     """A simple string reply; equal to the same str."""
@@ -187,11 +215,12 @@ class BigNumber(int):
 
 class Verbatim(bytes):
     """A RESP3 verbatim string; .format is its three letters."""
+
     format = "txt"
 
 
 def encode(*args):
-    """A command as the bytes of a RESP array of bulks. Arguments: bytes, str (UTF-8), int or float."""
+    """A command as the bytes of a RESP array. Arguments: bytes, str (UTF-8), int or float."""
     parts = [b"*%d\r\n" % len(args)]
     for arg in args:
         data = arg if isinstance(arg, bytes) else str(arg).encode()
@@ -208,13 +237,15 @@ class ProtocolError(Exception):
 
 
 def reply_end(buf, pos=0):
-    """The position after the reply that begins at pos, attributes before it included. Raises Incomplete."""
+    """The position after the reply that begins at pos, attributes before it included. Raises
+    Incomplete.
+    """
     pending = 1  # replies still to pass
     while pending:
         eol = buf.find(b"\r\n", pos)
         if eol < 0:
             raise Incomplete
-        kind, head = buf[pos], bytes(buf[pos + 1:eol])
+        kind, head = buf[pos], bytes(buf[pos + 1 : eol])
         pos = eol + 2
         pending -= 1
         if kind in b"+-:_,#(":
@@ -249,7 +280,7 @@ def decode(raw):
 
 def _decode(buf, pos):
     eol = buf.index(b"\r\n", pos)
-    kind, head = chr(buf[pos]), bytes(buf[pos + 1:eol])
+    kind, head = chr(buf[pos]), bytes(buf[pos + 1 : eol])
     pos = eol + 2
     if kind == "+":
         return Status(head.decode("utf-8", "surrogateescape")), pos
@@ -269,7 +300,7 @@ def _decode(buf, pos):
     if kind in "$=!":
         if count < 0:
             return None, pos
-        data = bytes(buf[pos:pos + count])
+        data = bytes(buf[pos : pos + count])
         pos += count + 2
         if kind == "!":
             return ReplyError(data.decode("utf-8", "surrogateescape")), pos
@@ -303,7 +334,9 @@ class Closed(Exception):
     """The server closed the connection; .rest is what came before and is no whole reply."""
 
     def __init__(self, rest=b""):
-        super().__init__(f"connection closed by the server, {len(rest)} bytes left over: {rest[:80]!r}")
+        super().__init__(
+            f"connection closed by the server, {len(rest)} bytes left over: {rest[:80]!r}"
+        )
         self.rest = rest
 
 
@@ -318,7 +351,7 @@ class NoReply(TimeoutError):
 class Client:
     """One connection. Push messages met while waiting for a reply are collected in .pushes."""
 
-    def __init__(self, port=None, host="127.0.0.1", resp=2, timeout=20, path=None):  # pylint: disable=W0621
+    def __init__(self, port=None, host="127.0.0.1", resp=2, timeout=20, path=None):
         if path:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.settimeout(timeout)
@@ -446,7 +479,9 @@ class Client:
         return reply
 
     def pipeline_raw(self, commands):
-        """Sends all commands (tuples of arguments) at once; the bytes of each reply. A close ends the list."""
+        """Sends all commands (tuples of arguments) at once; the bytes of each reply. A close ends
+        the list.
+        """
         data = b"".join(encode(*c) for c in commands)
         return self.exchange(data, len(commands))
 
@@ -455,7 +490,9 @@ class Client:
         return [decode(raw) for raw in self.pipeline_raw(commands)]
 
     def exchange(self, data, count):
-        """Sends bytes, reading meanwhile, until `count` replies came; their bytes. A close ends the list."""
+        """Sends bytes, reading meanwhile, until `count` replies came; their bytes. A close ends the
+        list.
+        """
         replies = []
         view = memoryview(data)
         timeout_s = self.sock.gettimeout()
@@ -465,11 +502,11 @@ class Client:
             while len(replies) < count or view:
                 if view:
                     try:
-                        view = view[self.sock.send(view):]
+                        view = view[self.sock.send(view) :]
                     except BlockingIOError:
                         pass
                     except (BrokenPipeError, ConnectionResetError):
-                        view = view[len(view):]
+                        view = view[len(view) :]
                 try:
                     received = self.sock.recv(1 << 18)
                     if not received:
@@ -503,11 +540,12 @@ class Client:
 
 
 def _wait_ready(sock, writing):
-    import select  # pylint: disable=import-outside-toplevel
+    import select
+
     select.select([sock], [sock] if writing else [], [], 1)
 
 
-# --- servers --------------------------------------------------------------------------------------------------------
+# --- servers --------------------------------------------------------------------------------------
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -518,16 +556,31 @@ def _die_with_parent():
 
 
 class Server:
-    """A server process in a directory of its own, on a free loopback port, without save points unless asked.
+    """A server process in a directory of its own, on a free loopback port, without save points
+    unless asked.
 
-    `args` are command line arguments as redis-server takes them; `config` is the text of a configuration file to
-    start it with. `binary` is the server under test unless said, `cpus` pins it ("0"), `env` adds to the environment.
-    stop() asks it to end (SIGTERM), kill() is kill -9, start() starts it again with the same directory and arguments.
-    Attributes: port, pid, dir, process.
+    `args` are command line arguments as redis-server takes them; `config` is the text of a
+    configuration file to start it with. `binary` is the server under test unless said, `cpus` pins
+    it ("0"), `env` adds to the environment. stop() asks it to end (SIGTERM), kill() is kill -9,
+    start() starts it again with the same directory and arguments. Attributes: port, pid, dir,
+    process.
     """
 
-    def __init__(self, *args, config=None, binary=None, directory=None, port=None, cpus=None, env=None, start=True,
-                 name=None, ready_seconds=30, defaults=True, wait=True):
+    def __init__(
+        self,
+        *args,
+        config=None,
+        binary=None,
+        directory=None,
+        port=None,
+        cpus=None,
+        env=None,
+        start=True,
+        name=None,
+        ready_seconds=30,
+        defaults=True,
+        wait=True,
+    ):
         self.binary = binary or subject_binary()
         self.name = name or os.path.basename(self.binary)
         self.dir = directory or test_dir(self.name)
@@ -575,9 +628,15 @@ class Server:
                 self.port = free_port()
             at = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
             with open(self.log_path, "ab") as log:
-                self.process = subprocess.Popen(  # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
-                    self.command_line(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir,
-                    env={**os.environ, **self.env}, preexec_fn=_die_with_parent)
+                self.process = subprocess.Popen(
+                    self.command_line(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self.dir,
+                    env={**os.environ, **self.env},
+                    preexec_fn=_die_with_parent,
+                )
             self.pid = self.process.pid
             self.ended = False
             if not wait:
@@ -598,7 +657,9 @@ class Server:
         deadline = time.monotonic() + self.ready_seconds
         while True:
             if self.process.poll() is not None:
-                raise AssertionError(f"{self.name} ended at once with code {self.process.returncode}")
+                raise AssertionError(
+                    f"{self.name} ended at once with code {self.process.returncode}"
+                )
             try:
                 with Client(self.port, timeout=5) as client:
                     reply = client.command("PING")
@@ -610,7 +671,7 @@ class Server:
                 raise AssertionError(f"{self.name} was not ready after {self.ready_seconds:.0f} s")
             time.sleep(0.005)
 
-    def client(self, resp=2, timeout=20):  # pylint: disable=redefined-outer-name
+    def client(self, resp=2, timeout=20):
         return Client(self.port, resp=resp, timeout=timeout)
 
     def alive(self):
@@ -635,7 +696,9 @@ class Server:
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} did not end within {seconds} s\n{self.log(tail=20)}") from None
+            raise AssertionError(
+                f"{self.name} did not end within {seconds} s\n{self.log(tail=20)}"
+            ) from None
 
     def kill(self):
         """kill -9, if it runs."""
@@ -667,10 +730,17 @@ class Server:
     def complaints(self):
         """What a sanitizer or a panic wrote to the log."""
         text = self.log()
-        for mark in ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "ERROR: LeakSanitizer", "runtime error: "):
+        for mark in (
+            "ERROR: AddressSanitizer",
+            "WARNING: ThreadSanitizer",
+            "ERROR: LeakSanitizer",
+            "runtime error: ",
+        ):
             at = text.find(mark)
             if at >= 0:
-                return [f"{self.name} (pid {self.pid}) complained:\n{text[max(0, at - 200):at + 6000]}"]
+                return [
+                    f"{self.name} (pid {self.pid}) complained:\n{text[max(0, at - 200):at + 6000]}"
+                ]
         return []
 
     def path(self, *names):
@@ -707,7 +777,8 @@ def reference(*args, **kwargs):
     return Server(*args, binary=REFERENCE, **kwargs)
 
 
-# --- a process's use of the machine -----------------------------------------------------------------------------------
+# --- a process's use of the machine ---------------------------------------------------------------
+
 
 def cpu_ns(pid):
     """CPU time of the living threads of a process, in nanoseconds."""
@@ -747,14 +818,14 @@ def children(pid):
     return found
 
 
-# --- volumes ----------------------------------------------------------------------------------------------------------
+# --- volumes --------------------------------------------------------------------------------------
 
 _MOUNTS = []
 _CLONE_NEWNS = 0x00020000
 
 
 def _own_namespace():
-    """Mounts made from now on are seen by this process and its children only, and vanish with them."""
+    """Mounts made from now on are this process's and its children's, and vanish with them."""
     if _Surroundings.namespace:
         return
     if os.geteuid() != 0:
@@ -787,15 +858,22 @@ def mount_tmpfs(size_bytes, inodes=None):
 
 
 def mount_ext4(size_bytes, mkfs_args=("-m", "0")):
-    """A directory on an ext4 file system in a file of so many bytes. Skips where mounting is not permitted."""
+    """A directory on an ext4 file system in a file of so many bytes. Skips where mounting is not
+    permitted.
+    """
     _own_namespace()
     path = test_dir("ext4")
     image = path + ".img"
     with open(image, "wb") as f:
         f.truncate(size_bytes)
     env = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
-    done = subprocess.run(["mkfs.ext4", "-q", "-F", *mkfs_args, image], capture_output=True, text=True, env=env,
-                          check=False)
+    done = subprocess.run(
+        ["mkfs.ext4", "-q", "-F", *mkfs_args, image],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
+    )
     if done.returncode != 0:
         raise Skip(f"mkfs.ext4: {done.stderr.strip()}")
     _mount("-o", "loop", image, path)
@@ -804,7 +882,9 @@ def mount_ext4(size_bytes, mkfs_args=("-m", "0")):
 
 
 def fill(directory, leave_bytes=0, name="filler"):
-    """Fills a volume with one file until so many bytes are left (by statvfs); returns the file's path."""
+    """Fills a volume with one file until so many bytes are left (by statvfs); returns the file's
+    path.
+    """
     path = os.path.join(directory, name)
     block = bytes(1 << 16)
     with open(path, "ab", buffering=0) as f:
@@ -814,7 +894,7 @@ def fill(directory, leave_bytes=0, name="filler"):
             if room <= 0:
                 return path
             try:
-                if f.write(block[:min(len(block), room)]) == 0:
+                if f.write(block[: min(len(block), room)]) == 0:
                     return path
             except OSError:
                 return path

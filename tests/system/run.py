@@ -3,17 +3,19 @@
 
     run.py [-j N] [-l] [-k] [-v] [FILTER ...]
 
-A FILTER is a part of "file.function" (without "test_" of the file); `!part` leaves tests out. Each test runs in
-a process of its own with a directory of its own, so a crash, a hang or a leaked server of one is no trouble to
-the next: everything it started is killed and its directory removed when it ends. One line per test, the context
-of each failure, and last "N passed, M failed" with ", K skipped" if any were. The exit code is 1 if any failed.
+A FILTER is a part of "file.function" (without "test_" of the file); `!part` leaves tests out. Each
+test runs in a process of its own with a directory of its own, so a crash, a hang or a leaked server
+of one is no trouble to the next: everything it started is killed and its directory removed when it
+ends. One line per test, the context of each failure, and last "N passed, M failed" with ", K
+skipped" if any were. The exit code is 1 if any failed.
 
-A test may have attributes (see harness.py for the decorators): `timeout` in seconds (120 unless said), `alone` to
-run with no other test beside it, and raise harness.Skip to be skipped with a reason.
+A test may have attributes (see harness.py for the decorators): `timeout` in seconds (120 unless
+said), `alone` to run with no other test beside it, and raise harness.Skip to be skipped with a
+reason.
 
-Environment: SPILLWAY_SERVER (the server under test, build/spillway unless said), SPILLWAY_ARGS (arguments added
-to each), REDIS_SERVER (the reference), TEST_TIMEOUT_SCALE (multiplies time-outs, for slow builds), and SEED and
-ITER for the random ones.
+Environment: SPILLWAY_SERVER (the server under test, build/spillway unless said), SPILLWAY_ARGS
+(arguments added to each), REDIS_SERVER (the reference), TEST_TIMEOUT_SCALE (multiplies time-outs,
+for slow builds), and SEED and ITER for the random ones.
 """
 import argparse
 import importlib
@@ -27,7 +29,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-import harness  # noqa: E402
+import harness
 
 PASSED, FAILED, SKIPPED = "ok", "FAILED", "SKIPPED"
 
@@ -60,7 +62,9 @@ class Test:
         """In the test's own process. The exit code says how it went: 0, 1 or, for skipped, 2."""
         os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        out = os.open(os.path.join(self.dir, "output"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        out = os.open(
+            os.path.join(self.dir, "output"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
+        )
         os.dup2(out, 1)
         os.dup2(out, 2)
         harness.begin_test(self.dir)
@@ -71,7 +75,7 @@ class Test:
             with open(os.path.join(self.dir, "skipped"), "w", encoding="utf-8") as f:
                 f.write(str(skip))
             code = 2
-        except BaseException:  # pylint: disable=broad-except
+        except BaseException:
             traceback.print_exc()
             print(harness.context())
             code = 1
@@ -139,7 +143,7 @@ def discover(filters):
         short = module_name.removeprefix("test_")
         try:
             module = importlib.import_module(module_name)
-        except Exception:  # pylint: disable=broad-except
+        except Exception:
             broken.append((short, traceback.format_exc()))
             continue
         for name, function in vars(module).items():
@@ -208,9 +212,15 @@ def main():
     parser = argparse.ArgumentParser(description="Runs the system tests.")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="tests at the same time (2)")
     parser.add_argument("-l", "--list", action="store_true", help="only list the tests")
-    parser.add_argument("-k", "--keep", action="store_true", help="keep the directories of failed tests")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the output of passed tests too")
-    parser.add_argument("filters", nargs="*", metavar="FILTER", help="part of a test's name; !part leaves out")
+    parser.add_argument(
+        "-k", "--keep", action="store_true", help="keep the directories of failed tests"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show the output of passed tests too"
+    )
+    parser.add_argument(
+        "filters", nargs="*", metavar="FILTER", help="part of a test's name; !part leaves out"
+    )
     options = parser.parse_args()
     if options.list:
         tests, broken = discover(options.filters)

@@ -1,4 +1,6 @@
-"""Connection commands that the reference here is too old for: CLIENT SETINFO and NO-TOUCH, and HELLO's name and version."""
+"""Connection commands that the reference here is too old for: CLIENT SETINFO and NO-TOUCH, and
+HELLO's name and version.
+"""
 import time
 
 from harness import ReplyError, Server, Skip, eq, subject_is_reference
@@ -35,7 +37,11 @@ def test_client_no_touch():
         time.sleep(2.1)
         eq(c.command("CLIENT", "NO-TOUCH", "ON"), "OK")
         c.must("GET", "k")
-        eq(c.must("OBJECT", "IDLETIME", "k") >= 1, True, "a read of a no-touch client leaves the idle time")
+        eq(
+            c.must("OBJECT", "IDLETIME", "k") >= 1,
+            True,
+            "a read of a no-touch client leaves the idle time",
+        )
         eq(c.command("CLIENT", "NO-TOUCH", "off"), "OK")
         c.must("GET", "k")
         eq(c.must("OBJECT", "IDLETIME", "k") <= 1, True)
@@ -46,5 +52,8 @@ def test_hello_names_a_server_that_clients_know():
     with start() as server:
         hello = server.client().must("HELLO", 3)
         eq(list(hello), [b"server", b"version", b"proto", b"id", b"mode", b"role", b"modules"])
-        eq((hello[b"server"], hello[b"proto"], hello[b"mode"], hello[b"role"], hello[b"modules"]), (b"redis", 3, b"standalone", b"master", []))
+        eq(
+            (hello[b"server"], hello[b"proto"], hello[b"mode"], hello[b"role"], hello[b"modules"]),
+            (b"redis", 3, b"standalone", b"master", []),
+        )
         eq(hello[b"version"].count(b"."), 2)

@@ -1,4 +1,6 @@
-"""Commands of group connection against redis-server, arities of all groups' commands, and what is not RESP."""
+"""Commands of group connection against redis-server, arities of all groups' commands, and what is
+not RESP.
+"""
 import random
 import time
 
@@ -7,16 +9,24 @@ import groups_connection  # noqa: F401  (registers its generators)
 from differential import Pair, Step, client_info, hello, help_text, same_kind
 from harness import Client, eq, reference, Server
 
-STRING = """APPEND DECR DECRBY GET GETDEL GETEX GETRANGE GETSET INCR INCRBY INCRBYFLOAT LCS MGET MSET MSETNX PSETEX SET SETEX SETNX
-    SETRANGE STRLEN SUBSTR""".split()
+STRING = """APPEND DECR DECRBY GET GETDEL GETEX GETRANGE GETSET INCR INCRBY INCRBYFLOAT LCS MGET
+    MSET MSETNX PSETEX SET SETEX SETNX SETRANGE STRLEN SUBSTR""".split()
 BITMAP = "BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS GETBIT SETBIT".split()
-GENERIC = """COPY DEL DUMP EXISTS EXPIRE EXPIREAT EXPIRETIME KEYS MOVE OBJECT OBJECT|ENCODING OBJECT|FREQ OBJECT|HELP OBJECT|IDLETIME
-    OBJECT|REFCOUNT PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PTTL RANDOMKEY RENAME RENAMENX RESTORE SCAN TOUCH TTL TYPE UNLINK""".split()
-CONNECTION = """AUTH CLIENT CLIENT|CACHING CLIENT|GETNAME CLIENT|GETREDIR CLIENT|HELP CLIENT|ID CLIENT|INFO CLIENT|KILL CLIENT|LIST
-    CLIENT|NO-EVICT CLIENT|PAUSE CLIENT|REPLY CLIENT|SETNAME CLIENT|TRACKING CLIENT|TRACKINGINFO CLIENT|UNBLOCK CLIENT|UNPAUSE
-    ECHO HELLO PING RESET SELECT""".split()
-COMPARE = {"HELLO": hello, "CLIENT|INFO": client_info, "CLIENT|LIST": same_kind, "CLIENT|ID": same_kind, "CLIENT|HELP": help_text,
-           "OBJECT|HELP": help_text}
+GENERIC = """COPY DEL DUMP EXISTS EXPIRE EXPIREAT EXPIRETIME KEYS MOVE OBJECT OBJECT|ENCODING
+    OBJECT|FREQ OBJECT|HELP OBJECT|IDLETIME OBJECT|REFCOUNT PERSIST PEXPIRE PEXPIREAT PEXPIRETIME
+    PTTL RANDOMKEY RENAME RENAMENX RESTORE SCAN TOUCH TTL TYPE UNLINK""".split()
+CONNECTION = """AUTH CLIENT CLIENT|CACHING CLIENT|GETNAME CLIENT|GETREDIR CLIENT|HELP CLIENT|ID
+    CLIENT|INFO CLIENT|KILL CLIENT|LIST CLIENT|NO-EVICT CLIENT|PAUSE CLIENT|REPLY CLIENT|SETNAME
+    CLIENT|TRACKING CLIENT|TRACKINGINFO CLIENT|UNBLOCK CLIENT|UNPAUSE ECHO HELLO PING RESET
+    SELECT""".split()
+COMPARE = {
+    "HELLO": hello,
+    "CLIENT|INFO": client_info,
+    "CLIENT|LIST": same_kind,
+    "CLIENT|ID": same_kind,
+    "CLIENT|HELP": help_text,
+    "OBJECT|HELP": help_text,
+}
 
 
 def test_random_resp2():
@@ -36,7 +46,16 @@ def test_arities():
             if name == "SCAN" and count == 0:
                 continue
             for case in (str.upper, str.lower):
-                cases.append([Step("SET", "x", "v"), Step(*map(case, words), *["x"] * count, compare=COMPARE.get(name, differential.exact))])
+                cases.append(
+                    [
+                        Step("SET", "x", "v"),
+                        Step(
+                            *map(case, words),
+                            *["x"] * count,
+                            compare=COMPARE.get(name, differential.exact),
+                        ),
+                    ]
+                )
     differential.run_cases(cases, 2, at_once=100)
     differential.run_cases(cases, 3, at_once=100)
 
@@ -57,23 +76,46 @@ def test_quit_answers_and_closes():
     def action(client):
         client.send_raw(b"PING\r\nQUIT\r\nPING\r\n")
         return client.read_until_closed()
+
     eq(both(action), b"+PONG\r\n+OK\r\n")
 
 
 def test_client_reply():
     """OFF silences itself and all after it, ON answers, SKIP leaves out one reply."""
+
     def action(client):
-        commands = [("CLIENT", "REPLY", "OFF"), ("SET", "a", "1"), ("GET", "a"), ("NOPE",), ("CLIENT", "REPLY", "ON"), ("GET", "a"),
-                    ("CLIENT", "REPLY", "SKIP"), ("GET", "a"), ("PING", "1"), ("CLIENT", "REPLY", "skip"), ("CLIENT", "REPLY", "SKIP"),
-                    ("PING", "2"), ("PING", "3"), ("CLIENT", "REPLY", "OFF"), ("CLIENT", "REPLY", "SKIP"), ("PING", "4"), ("RESET",),
-                    ("PING", "5"), ("CLIENT", "REPLY", "ON"), ("QUIT",)]
+        commands = [
+            ("CLIENT", "REPLY", "OFF"),
+            ("SET", "a", "1"),
+            ("GET", "a"),
+            ("NOPE",),
+            ("CLIENT", "REPLY", "ON"),
+            ("GET", "a"),
+            ("CLIENT", "REPLY", "SKIP"),
+            ("GET", "a"),
+            ("PING", "1"),
+            ("CLIENT", "REPLY", "skip"),
+            ("CLIENT", "REPLY", "SKIP"),
+            ("PING", "2"),
+            ("PING", "3"),
+            ("CLIENT", "REPLY", "OFF"),
+            ("CLIENT", "REPLY", "SKIP"),
+            ("PING", "4"),
+            ("RESET",),
+            ("PING", "5"),
+            ("CLIENT", "REPLY", "ON"),
+            ("QUIT",),
+        ]
         client.send_raw(b"".join(differential.encode(*c) for c in commands))
         return client.read_until_closed()
+
     both(action)
 
 
 def test_client_pause_and_unpause():
-    """PAUSE WRITE stops writes of others until UNPAUSE, and reads pass; replies come in the end, in order."""
+    """PAUSE WRITE stops writes of others until UNPAUSE, and reads pass; replies come in the end, in
+    order.
+    """
     with Pair() as pair:
         for server in pair.servers:
             one, two = server.client(), server.client()
@@ -105,7 +147,11 @@ def test_client_kill():
             eq(one.command("CLIENT", "KILL", "TYPE", "normal"), 2, server.name)
             eq(four.read_until_closed(), b"")
             eq(one.command("CLIENT", "KILL", "ID", one.must("CLIENT", "ID")), 0, server.name)
-            eq(one.command("CLIENT", "KILL", "ID", one.must("CLIENT", "ID"), "SKIPME", "no"), 1, server.name)
+            eq(
+                one.command("CLIENT", "KILL", "ID", one.must("CLIENT", "ID"), "SKIPME", "no"),
+                1,
+                server.name,
+            )
             eq(one.read_until_closed(), b"", server.name)
 
 
@@ -120,11 +166,25 @@ def test_client_list():
             lines = clients[0].must("CLIENT", "LIST").decode().strip().split("\n")
             eq(len(lines), 3, server.name)
             fields = [dict(f.split("=", 1) for f in line.split()) for line in lines]
-            eq(sorted((f["name"], f["db"]) for f in fields), [("n0", "0"), ("n1", "1"), ("n2", "2")], server.name)
+            eq(
+                sorted((f["name"], f["db"]) for f in fields),
+                [("n0", "0"), ("n1", "1"), ("n2", "2")],
+                server.name,
+            )
             ids = [client.must("CLIENT", "ID") for client in clients]
             eq(sorted(int(f["id"]) for f in fields), sorted(ids), server.name)
-            chosen = clients[0].must("CLIENT", "LIST", "ID", ids[1], 999999, ids[2]).decode().strip().split("\n")
-            eq([dict(f.split("=", 1) for f in line.split())["name"] for line in chosen], ["n1", "n2"], server.name)
+            chosen = (
+                clients[0]
+                .must("CLIENT", "LIST", "ID", ids[1], 999999, ids[2])
+                .decode()
+                .strip()
+                .split("\n")
+            )
+            eq(
+                [dict(f.split("=", 1) for f in line.split())["name"] for line in chosen],
+                ["n1", "n2"],
+                server.name,
+            )
 
 
 def test_auth():
@@ -134,13 +194,46 @@ def test_auth():
     for start in (reference, Server):
         with start(*args) as server:
             replies = []
-            for commands in ([("PING",), ("GET", "k"), ("NOPE",), ("GET",), ("AUTH", "wrong"), ("AUTH", "default", "wrong"), ("AUTH", "nobody", "secret"),
-                              ("AUTH", "secret"), ("PING",), ("AUTH", "wrong"), ("PING",), ("RESET",), ("PING",)],
-                             [("HELLO", "3"), ("HELLO", "3", "AUTH", "default", "wrong"), ("GET", "k"), ("HELLO", "3", "AUTH", "default", "secret"),
-                              ("GET", "k"), ("AUTH", "default", "secret"), ("CLIENT", "GETNAME")],
-                             [("AUTH",), ("AUTH", "a", "b", "c"), ("HELLO",), ("HELLO", "2"), ("SELECT", "1"), ("CLIENT", "ID"), ("ECHO", "x"), ("QUIT",)]):
+            for commands in (
+                [
+                    ("PING",),
+                    ("GET", "k"),
+                    ("NOPE",),
+                    ("GET",),
+                    ("AUTH", "wrong"),
+                    ("AUTH", "default", "wrong"),
+                    ("AUTH", "nobody", "secret"),
+                    ("AUTH", "secret"),
+                    ("PING",),
+                    ("AUTH", "wrong"),
+                    ("PING",),
+                    ("RESET",),
+                    ("PING",),
+                ],
+                [
+                    ("HELLO", "3"),
+                    ("HELLO", "3", "AUTH", "default", "wrong"),
+                    ("GET", "k"),
+                    ("HELLO", "3", "AUTH", "default", "secret"),
+                    ("GET", "k"),
+                    ("AUTH", "default", "secret"),
+                    ("CLIENT", "GETNAME"),
+                ],
+                [
+                    ("AUTH",),
+                    ("AUTH", "a", "b", "c"),
+                    ("HELLO",),
+                    ("HELLO", "2"),
+                    ("SELECT", "1"),
+                    ("CLIENT", "ID"),
+                    ("ECHO", "x"),
+                    ("QUIT",),
+                ],
+            ):
                 client = Client(server.port)
-                replies.append([r if b"version" not in r else r[:20] for r in client.pipeline_raw(commands)])
+                replies.append(
+                    [r if b"version" not in r else r[:20] for r in client.pipeline_raw(commands)]
+                )
                 client.close()
             results.append(replies)
     for want, got in zip(*results):
@@ -149,22 +242,85 @@ def test_auth():
 
 def test_select_is_per_connection_and_reset_restores_it():
     def action(client):
-        return client.pipeline_raw([("SELECT", 5), ("SET", "k", "v"), ("CLIENT", "SETNAME", "me"), ("HELLO", 3, "SETNAME", "you"), ("RESET",),
-                                    ("GET", "k"), ("CLIENT", "GETNAME"), ("SELECT", 5), ("GET", "k")])[4:]
+        return client.pipeline_raw(
+            [
+                ("SELECT", 5),
+                ("SET", "k", "v"),
+                ("CLIENT", "SETNAME", "me"),
+                ("HELLO", 3, "SETNAME", "you"),
+                ("RESET",),
+                ("GET", "k"),
+                ("CLIENT", "GETNAME"),
+                ("SELECT", 5),
+                ("GET", "k"),
+            ]
+        )[4:]
+
     both(action)
 
 
 PROTOCOL = [
-    b"PING\r\n", b"PING\n", b"\r\nPING\r\n", b"\n\n\r\nPING\r\n", b"  PING  \r\n", b"ping hello\r\n", b"SET k \"a b\\x41\\n\\\"\"\r\nGET k\r\n",
-    b"SET k 'single \\' quote\\x41'\r\nGET k\r\n", b"ECHO \"unbalanced\r\n", b"ECHO 'unbalanced\r\n", b"ECHO \"a\"b\r\n", b"ECHO 'a'b\r\n",
-    b"ECHO \"\"\r\n", b"ECHO ''\r\n", b"ECHO \"\\xzz\\t\\a\\b\\q\"\r\n", b"ECHO a\"b\"\r\n", b"GET\tk\r\n", b"ECHO a\0b\r\n", b"ECHO \xff\xfe\r\n",
-    b"*0\r\nPING\r\n", b"*-1\r\nPING\r\n", b"*1\r\n$4\r\nPING\r\n", b"*1\r\n$4\r\nPINGxxPING\r\n", b"*x\r\n", b"*\r\n", b"* 1\r\n$4\r\nPING\r\n",
-    b"*1\r\nPING\r\n", b"*1\r\n+PING\r\n", b"*1\r\n:1\r\n", b"*1\r\n$\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$x\r\n", b"*1\r\n$4x\r\nPING\r\n",
-    b"*1\r\n$1048577\r\n", b"*1\r\n$536870913\r\n", b"*1\r\n$9999999999999999999\r\n", b"*1048577\r\n", b"*2147483648\r\n", b"*1025\r\n$1\r\n",
-    b"*9999999999999999999\r\n", b"*-2\r\nPING\r\n", b"*1\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$04\r\nabcd\r\n",
-    b"*01\r\n$4\r\nPING\r\n", b"*+1\r\n$4\r\nPING\r\n", b"*1\r\n$+4\r\nPING\r\n", b"*1\n$4\nPING\n", b"*2\r\n$4\r\nECHO\r\n$3\r\nabc\r\n*1\r\n$x\r\n",
-    b"x" * 70000, b"*" + b"1" * 70000, b"*1\r\n$" + b"1" * 70000, b"ECHO " + b"y" * 60000 + b"\r\n", b"$4\r\nPING\r\n", b"+OK\r\n", b"GET k\r\nNOPE x\r\n",
-    b"\0\r\n", b"POST / HTTP/1.1\r\n", b"Host: x\r\n", b"post x\r\n", b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n+PING\r\n",
+    b"PING\r\n",
+    b"PING\n",
+    b"\r\nPING\r\n",
+    b"\n\n\r\nPING\r\n",
+    b"  PING  \r\n",
+    b"ping hello\r\n",
+    b'SET k "a b\\x41\\n\\""\r\nGET k\r\n',
+    b"SET k 'single \\' quote\\x41'\r\nGET k\r\n",
+    b'ECHO "unbalanced\r\n',
+    b"ECHO 'unbalanced\r\n",
+    b'ECHO "a"b\r\n',
+    b"ECHO 'a'b\r\n",
+    b'ECHO ""\r\n',
+    b"ECHO ''\r\n",
+    b'ECHO "\\xzz\\t\\a\\b\\q"\r\n',
+    b'ECHO a"b"\r\n',
+    b"GET\tk\r\n",
+    b"ECHO a\0b\r\n",
+    b"ECHO \xff\xfe\r\n",
+    b"*0\r\nPING\r\n",
+    b"*-1\r\nPING\r\n",
+    b"*1\r\n$4\r\nPING\r\n",
+    b"*1\r\n$4\r\nPINGxxPING\r\n",
+    b"*x\r\n",
+    b"*\r\n",
+    b"* 1\r\n$4\r\nPING\r\n",
+    b"*1\r\nPING\r\n",
+    b"*1\r\n+PING\r\n",
+    b"*1\r\n:1\r\n",
+    b"*1\r\n$\r\n",
+    b"*1\r\n$-1\r\n",
+    b"*1\r\n$x\r\n",
+    b"*1\r\n$4x\r\nPING\r\n",
+    b"*1\r\n$1048577\r\n",
+    b"*1\r\n$536870913\r\n",
+    b"*1\r\n$9999999999999999999\r\n",
+    b"*1048577\r\n",
+    b"*2147483648\r\n",
+    b"*1025\r\n$1\r\n",
+    b"*9999999999999999999\r\n",
+    b"*-2\r\nPING\r\n",
+    b"*1\r\n$0\r\n\r\n",
+    b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n",
+    b"*2\r\n$4\r\nECHO\r\n$04\r\nabcd\r\n",
+    b"*01\r\n$4\r\nPING\r\n",
+    b"*+1\r\n$4\r\nPING\r\n",
+    b"*1\r\n$+4\r\nPING\r\n",
+    b"*1\n$4\nPING\n",
+    b"*2\r\n$4\r\nECHO\r\n$3\r\nabc\r\n*1\r\n$x\r\n",
+    b"x" * 70000,
+    b"*" + b"1" * 70000,
+    b"*1\r\n$" + b"1" * 70000,
+    b"ECHO " + b"y" * 60000 + b"\r\n",
+    b"$4\r\nPING\r\n",
+    b"+OK\r\n",
+    b"GET k\r\nNOPE x\r\n",
+    b"\0\r\n",
+    b"POST / HTTP/1.1\r\n",
+    b"Host: x\r\n",
+    b"post x\r\n",
+    b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n+PING\r\n",
 ]
 
 
@@ -177,7 +333,9 @@ def test_protocol_bytes():
             for server in pair.servers:
                 answers.append(exchange_bytes(server, data))
             if answers[0] != answers[1]:
-                wrong.append(f"{differential.shorten(data, 80)}: want {answers[0]}, got {answers[1]}")
+                wrong.append(
+                    f"{differential.shorten(data, 80)}: want {answers[0]}, got {answers[1]}"
+                )
             for server in pair.servers:
                 assert server.alive(), f"{server.name} died of {data[:80]!r}"
         assert not wrong, "\n".join(wrong)
@@ -190,7 +348,9 @@ def exchange_bytes(server, data):
         try:
             client.send_raw(data)
             if len(data) > 16384:
-                time.sleep(0.05)  # what a server says of a line too long depends on whether its end has come
+                time.sleep(
+                    0.05
+                )  # what a server says of a line too long depends on whether its end has come
             client.send_raw(b"*2\r\n$4\r\nPING\r\n$4\r\nlast\r\n")
         except (BrokenPipeError, ConnectionResetError):
             pass
@@ -210,8 +370,12 @@ def exchange_bytes(server, data):
 def test_requests_in_pieces():
     """Requests cut at random places are answered as whole ones are."""
     rng = random.Random(differential.seed())
-    commands = [("SET", b"k%d" % rng.randrange(5), rng.randbytes(rng.choice([0, 3, 50, 20000]))) if rng.random() < 0.5
-                else ("GET", b"k%d" % rng.randrange(5)) for _ in range(200)]
+    commands = [
+        ("SET", b"k%d" % rng.randrange(5), rng.randbytes(rng.choice([0, 3, 50, 20000])))
+        if rng.random() < 0.5
+        else ("GET", b"k%d" % rng.randrange(5))
+        for _ in range(200)
+    ]
     data = b"".join(differential.encode(*c) for c in commands)
     with Pair() as pair:
         pair.fresh()
@@ -219,6 +383,6 @@ def test_requests_in_pieces():
         client, at = pair.clients[1], 0
         while at < len(data):
             size = rng.choice([1, 1, 2, 3, 7, 100, 1000, 16384])
-            client.send_raw(data[at:at + size])
+            client.send_raw(data[at : at + size])
             at += size
         eq([client.read_raw_reply() for _ in commands] == whole, True)

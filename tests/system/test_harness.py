@@ -2,14 +2,42 @@
 import os
 
 import harness
-from harness import Client, Closed, Incomplete, ReplyError, ReplySet, Server, decode, encode, eq, reply_end
+from harness import (
+    Client,
+    Closed,
+    Incomplete,
+    ReplyError,
+    ReplySet,
+    Server,
+    decode,
+    encode,
+    eq,
+    reply_end,
+)
 
 
 def test_reply_end_needs_every_byte():
-    replies = [b"+OK\r\n", b"-ERR no\r\n", b":-5\r\n", b"$-1\r\n", b"$0\r\n\r\n", b"$4\r\na\r\nb\r\n", b"*-1\r\n", b"*0\r\n",
-               b"*2\r\n*1\r\n:1\r\n$1\r\nx\r\n", b"_\r\n", b",1.5\r\n", b"#t\r\n", b"(123\r\n", b"=7\r\ntxt:abc\r\n",
-               b"%1\r\n+a\r\n*1\r\n_\r\n", b"~1\r\n:1\r\n", b">2\r\n+a\r\n+b\r\n", b"!5\r\nERR x\r\n",
-               b"|1\r\n+k\r\n+v\r\n*1\r\n:7\r\n"]
+    replies = [
+        b"+OK\r\n",
+        b"-ERR no\r\n",
+        b":-5\r\n",
+        b"$-1\r\n",
+        b"$0\r\n\r\n",
+        b"$4\r\na\r\nb\r\n",
+        b"*-1\r\n",
+        b"*0\r\n",
+        b"*2\r\n*1\r\n:1\r\n$1\r\nx\r\n",
+        b"_\r\n",
+        b",1.5\r\n",
+        b"#t\r\n",
+        b"(123\r\n",
+        b"=7\r\ntxt:abc\r\n",
+        b"%1\r\n+a\r\n*1\r\n_\r\n",
+        b"~1\r\n:1\r\n",
+        b">2\r\n+a\r\n+b\r\n",
+        b"!5\r\nERR x\r\n",
+        b"|1\r\n+k\r\n+v\r\n*1\r\n:7\r\n",
+    ]
     for raw in replies:
         eq(reply_end(raw + b"+more\r\n"), len(raw), repr(raw))
         for cut in range(len(raw)):
@@ -22,7 +50,10 @@ def test_reply_end_needs_every_byte():
 
 def test_decode():
     eq(decode(b"*3\r\n$3\r\nabc\r\n:1\r\n*-1\r\n"), [b"abc", 1, None])
-    eq(decode(b"%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n~1\r\n#f\r\n"), {b"a": 1, b"b": ReplySet([False])})
+    eq(
+        decode(b"%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n~1\r\n#f\r\n"),
+        {b"a": 1, b"b": ReplySet([False])},
+    )
     eq(decode(b",inf\r\n"), float("inf"))
     eq(isinstance(decode(b"-ERR x\r\n"), ReplyError), True)
     eq(encode("GET", b"\xff\r\n", 5), b"*3\r\n$3\r\nGET\r\n$3\r\n\xff\r\n\r\n$1\r\n5\r\n")

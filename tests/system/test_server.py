@@ -10,8 +10,15 @@ from harness import Client, Closed, ReplyError, Server, eq, free_port, subject_b
 
 def run_briefly(*args, stdin=None, seconds=10):
     """Runs the server expecting that it ends by itself; (exit code, output)."""
-    done = subprocess.run([subject_binary(), *args], capture_output=True, text=True, timeout=seconds, input=stdin, check=False,
-                          cwd=harness.test_dir())
+    done = subprocess.run(
+        [subject_binary(), *args],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        input=stdin,
+        check=False,
+        cwd=harness.test_dir(),
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -44,9 +51,15 @@ def test_version_and_help():
 
 def test_bad_configuration_is_refused():
     """A wrong directive ends the start with a message that names it."""
-    for args, word in ((("--no-such-directive", "1"), "no-such-directive"), (("--port", "hello"), "port"), (("--port", "70000"), "port"),
-                       (("--maxmemory-policy", "sometimes"), "maxmemory-policy"), (("/nonexistent/file.conf",), "/nonexistent/file.conf"),
-                       (("--databases", "0"), "databases"), (("--io-threads", "x"), "io-threads")):
+    for args, word in (
+        (("--no-such-directive", "1"), "no-such-directive"),
+        (("--port", "hello"), "port"),
+        (("--port", "70000"), "port"),
+        (("--maxmemory-policy", "sometimes"), "maxmemory-policy"),
+        (("/nonexistent/file.conf",), "/nonexistent/file.conf"),
+        (("--databases", "0"), "databases"),
+        (("--io-threads", "x"), "io-threads"),
+    ):
         code, text = run_briefly(*args)
         assert code not in (0, None), f"{args} was accepted"
         assert word in text, f"{args}: {text}"
@@ -61,7 +74,11 @@ def test_taken_port_is_refused():
 
 def test_configuration_file_and_arguments():
     """Directives of the file count; the command line's come after and win."""
-    with Server("--maxclients", "77", config="maxclients 55\ndatabases 3\n# a comment\nrequirepass \"pass word\"\n") as server:
+    with Server(
+        "--maxclients",
+        "77",
+        config='maxclients 55\ndatabases 3\n# a comment\nrequirepass "pass word"\n',
+    ) as server:
         client = server.client()
         eq(client.command("GET", "k"), "NOAUTH Authentication required.")
         eq(client.command("AUTH", "pass word"), "OK")
@@ -97,6 +114,7 @@ def test_maxclients():
                     return client.command("PING") == "PONG"
             except (Closed, OSError, harness.ProtocolError):
                 return False
+
         wait_until(admitted, 5, "a place to be free")
 
 
@@ -113,7 +131,14 @@ def test_expiry_is_exact_on_access():
     """A key is there until its millisecond and never after, whatever command looks."""
     with Server() as server:
         client = server.client()
-        for commands in (("GET", "k"), ("EXISTS", "k"), ("PTTL", "k"), ("STRLEN", "k"), ("KEYS", "k"), ("TYPE", "k")):
+        for commands in (
+            ("GET", "k"),
+            ("EXISTS", "k"),
+            ("PTTL", "k"),
+            ("STRLEN", "k"),
+            ("KEYS", "k"),
+            ("TYPE", "k"),
+        ):
             client.must("SET", "k", "v", "PX", 40)
             assert client.command(*commands) not in (None, 0, -2, [], "none"), commands
             time.sleep(0.06)
@@ -157,8 +182,12 @@ def test_eviction_keeps_within_maxmemory():
             client = server.client()
             extra = ("EX", 100000) if policy.startswith("volatile") else ()
             for start in range(0, 60000, 2000):
-                replies = client.pipeline([("SET", f"key:{i}", b"x" * 1000, *extra) for i in range(start, start + 2000)])
-                assert all(r == "OK" for r in replies), f"{policy}: {[r for r in replies if r != 'OK'][:1]}"
+                replies = client.pipeline(
+                    [("SET", f"key:{i}", b"x" * 1000, *extra) for i in range(start, start + 2000)]
+                )
+                assert all(
+                    r == "OK" for r in replies
+                ), f"{policy}: {[r for r in replies if r != 'OK'][:1]}"
             assert client.must("DBSIZE") < 25000, policy
             assert used_memory(server, client) < 24 << 20, policy
             assert int(server.info("stats", client)["evicted_keys"]) > 30000, policy
@@ -180,15 +209,20 @@ def test_lru_keeps_what_is_used():
 def test_port_zero_needs_another_way_in():
     path = os.path.join(harness.test_dir("s"), "sock")
     port = free_port()
-    process = subprocess.Popen([subject_binary(), "--port", "0", "--unixsocket", path, "--save", ""], stdout=subprocess.DEVNULL,
-                               cwd=harness.test_dir())
+    process = subprocess.Popen(
+        [subject_binary(), "--port", "0", "--unixsocket", path, "--save", ""],
+        stdout=subprocess.DEVNULL,
+        cwd=harness.test_dir(),
+    )
     try:
+
         def answers():
             try:
                 with Client(path=path) as client:
                     return client.command("PING") == "PONG"
             except OSError:
                 return False
+
         wait_until(answers, 10, "an answer on the unix socket")
         try:
             Client(port).close()

@@ -9,7 +9,9 @@ def start(*args):
 
 
 def is_error(reply, code="ERR", text=""):
-    assert isinstance(reply, ReplyError) and reply.code == code and text in reply, f"got {reply!r}, want {code} {text}"
+    assert (
+        isinstance(reply, ReplyError) and reply.code == code and text in reply
+    ), f"got {reply!r}, want {code} {text}"
 
 
 def far_ttl(client, key):
@@ -34,7 +36,16 @@ def test_set_ifeq():
 def test_set_ifeq_compares_the_value_not_its_encoding():
     with start() as server:
         c = server.client()
-        for old in (b"12345", b"0", b"-1", b"9223372036854775807", b"x" * 44, b"x" * 45, b"\0\xff" * 300, b"y" * 70000):
+        for old in (
+            b"12345",
+            b"0",
+            b"-1",
+            b"9223372036854775807",
+            b"x" * 44,
+            b"x" * 45,
+            b"\0\xff" * 300,
+            b"y" * 70000,
+        ):
             c.must("SET", "k", old)
             eq(c.command("SET", "k", "1", "IFEQ", old + b"0"), None)
             eq(c.command("SET", "k", "1", "IFEQ", old[:-1]), None)
@@ -63,7 +74,14 @@ def test_set_ifeq_with_other_options():
         eq(far_ttl(c, "k"), True)
         eq(c.command("SET", "k", "e", "IFEQ", "no", "PX", 5), None)
         eq(far_ttl(c, "k"), True, "a refused SET leaves the expiry")
-        for wrong in (("IFEQ",), ("IFEQ", "d", "NX"), ("NX", "IFEQ", "d"), ("IFEQ", "d", "XX"), ("XX", "IFEQ", "d"), ("IFEQ", "d", "IFEQ", "d", "NX")):
+        for wrong in (
+            ("IFEQ",),
+            ("IFEQ", "d", "NX"),
+            ("NX", "IFEQ", "d"),
+            ("IFEQ", "d", "XX"),
+            ("XX", "IFEQ", "d"),
+            ("IFEQ", "d", "IFEQ", "d", "NX"),
+        ):
             is_error(c.command("SET", "k", "z", *wrong), text="syntax error")
         eq(c.command("GET", "k"), b"d")
 
@@ -90,7 +108,10 @@ def test_delifeq():
             eq(c.command("EXISTS", "k"), 0)
             eq(c.command("DELIFEQ", "k", old), 0)
         is_error(c.command("DELIFEQ", "k"), text="wrong number of arguments for 'delifeq' command")
-        is_error(c.command("DELIFEQ", "k", "v", "w"), text="wrong number of arguments for 'delifeq' command")
+        is_error(
+            c.command("DELIFEQ", "k", "v", "w"),
+            text="wrong number of arguments for 'delifeq' command",
+        )
 
 
 def test_delifeq_on_wrong_type():
@@ -145,12 +166,30 @@ def test_msetex_conditions():
 def test_msetex_errors():
     with start() as server:
         c = server.client()
-        for wrong in ((0, "a", "1"), (-1, "a", "1"), ("x", "a", "1"), (2, "a", "1"), (2, "a", "1", "b"), (1, "a", "1", "b", "2"),
-                      (1, "a", "1", "NX", "XX"), (1, "a", "1", "EX"), (1, "a", "1", "EX", "0"), (1, "a", "1", "EX", "-5"),
-                      (1, "a", "1", "EX", "x"), (1, "a", "1", "EX", "10", "PX", "10"), (1, "a", "1", "EX", "10", "KEEPTTL"),
-                      (1, "a", "1", "GET"), (1, "a", "1", "EX", "9223372036854775807"), (9223372036854775807, "a", "1"),
-                      (4611686018427387904, "a", "1"), (2147483648, "a", "1"), ("99999999999999999999", "a", "1")):
+        for wrong in (
+            (0, "a", "1"),
+            (-1, "a", "1"),
+            ("x", "a", "1"),
+            (2, "a", "1"),
+            (2, "a", "1", "b"),
+            (1, "a", "1", "b", "2"),
+            (1, "a", "1", "NX", "XX"),
+            (1, "a", "1", "EX"),
+            (1, "a", "1", "EX", "0"),
+            (1, "a", "1", "EX", "-5"),
+            (1, "a", "1", "EX", "x"),
+            (1, "a", "1", "EX", "10", "PX", "10"),
+            (1, "a", "1", "EX", "10", "KEEPTTL"),
+            (1, "a", "1", "GET"),
+            (1, "a", "1", "EX", "9223372036854775807"),
+            (9223372036854775807, "a", "1"),
+            (4611686018427387904, "a", "1"),
+            (2147483648, "a", "1"),
+            ("99999999999999999999", "a", "1"),
+        ):
             is_error(c.command("MSETEX", *wrong))
         for few in ((), (1,), (1, "a")):
-            is_error(c.command("MSETEX", *few), text="wrong number of arguments for 'msetex' command")
+            is_error(
+                c.command("MSETEX", *few), text="wrong number of arguments for 'msetex' command"
+            )
         eq(c.command("DBSIZE"), 0)

@@ -1,4 +1,6 @@
-"""Many connections on two workers at once: nothing is lost, torn or reordered, and nobody waits for a slow one."""
+"""Many connections on two workers at once: nothing is lost, torn or reordered, and nobody waits for
+a slow one.
+"""
 import random
 import threading
 import time
@@ -16,8 +18,9 @@ def together(count, action):
     def guarded(number):
         try:
             action(number)
-        except BaseException as error:  # pylint: disable=broad-except
+        except BaseException as error:
             wrong.append(error)
+
     threads = [threading.Thread(target=guarded, args=(n,), daemon=True) for n in range(count)]
     for thread in threads:
         thread.start()
@@ -30,11 +33,15 @@ def together(count, action):
 
 def test_increments_add_up():
     with Server(*TWO) as server:
+
         def count(number):
             with server.client() as client:
                 for _ in range(20):
-                    replies = client.pipeline([("INCR", f"c{i % 7}") for i in range(100)] + [("INCRBY", "one", 3)] * 50)
+                    replies = client.pipeline(
+                        [("INCR", f"c{i % 7}") for i in range(100)] + [("INCRBY", "one", 3)] * 50
+                    )
                     assert not any(isinstance(r, ReplyError) for r in replies)
+
         together(8, count)
         client = server.client()
         eq(sum(int(v) for v in client.must("MGET", *[f"c{i}" for i in range(7)])), 8 * 20 * 100)
@@ -44,23 +51,34 @@ def test_increments_add_up():
 def test_replies_keep_their_order():
     """Pipelines of many clients over many keys: each reply belongs to its request."""
     with Server(*TWO) as server:
+
         def talk(number):
             rng = random.Random(number)
             with server.client() as client:
                 for turn in range(10):
                     sizes = [rng.choice([0, 5, 100, 3000, 20000]) for _ in range(60)]
-                    values = [b"%d-%d-%d-" % (number, turn, i) + b"v" * size for i, size in enumerate(sizes)]
+                    values = [
+                        b"%d-%d-%d-" % (number, turn, i) + b"v" * size
+                        for i, size in enumerate(sizes)
+                    ]
                     commands = []
                     for i, value in enumerate(values):
-                        commands += [("SET", f"{number}:{i}", value), ("GET", f"{number}:{i}"), ("ECHO", value[:50])]
+                        commands += [
+                            ("SET", f"{number}:{i}", value),
+                            ("GET", f"{number}:{i}"),
+                            ("ECHO", value[:50]),
+                        ]
                     replies = client.pipeline(commands)
                     for i, value in enumerate(values):
-                        eq(replies[3 * i:3 * i + 3], ["OK", value, value[:50]])
+                        eq(replies[3 * i : 3 * i + 3], ["OK", value, value[:50]])
+
         together(6, talk)
 
 
 def test_multi_key_commands_are_atomic():
-    """MSET over many shards is seen whole or not at all by MGET; RENAME and COPY never show both or neither."""
+    """MSET over many shards is seen whole or not at all by MGET; RENAME and COPY never show both or
+    neither.
+    """
     keys = [f"key:{i}" for i in range(20)]
     with Server(*TWO) as server:
         stop = threading.Event()
@@ -83,11 +101,14 @@ def test_multi_key_commands_are_atomic():
                         values = set(client.must("MGET", *keys))
                         assert len(values) == 1, f"torn MSET: {values}"
                         eq(client.must("EXISTS", "here", "there"), 1)
+
         together(6, act)
 
 
 def test_whole_key_space_commands_under_load():
-    """FLUSHALL, SWAPDB, KEYS, DBSIZE and SCAN while others write: no error, no crash, and the end is consistent."""
+    """FLUSHALL, SWAPDB, KEYS, DBSIZE and SCAN while others write: no error, no crash, and the end
+    is consistent.
+    """
     with Server(*TWO) as server:
         stop = threading.Event()
 
@@ -96,18 +117,43 @@ def test_whole_key_space_commands_under_load():
             with server.client() as client:
                 if number == 0:
                     for i in range(60):
-                        client.must(*rng.choice([("FLUSHDB",), ("FLUSHALL", "ASYNC"), ("SWAPDB", 0, 1), ("KEYS", "k*1"), ("DBSIZE",), ("RANDOMKEY",)]))
+                        client.must(
+                            *rng.choice(
+                                [
+                                    ("FLUSHDB",),
+                                    ("FLUSHALL", "ASYNC"),
+                                    ("SWAPDB", 0, 1),
+                                    ("KEYS", "k*1"),
+                                    ("DBSIZE",),
+                                    ("RANDOMKEY",),
+                                ]
+                            )
+                        )
                         cursor = client.must("SCAN", 0, "COUNT", 100)[0]
                         client.must("SCAN", cursor, "COUNT", 50)
                         time.sleep(0.005)
                     stop.set()
                 while not stop.is_set():
                     client.must("SELECT", rng.randrange(2))
-                    replies = client.pipeline([rng.choice([("SET", f"k{rng.randrange(3000)}", "v" * rng.randrange(200)), ("DEL", f"k{rng.randrange(3000)}"),
-                                                           ("APPEND", f"k{rng.randrange(3000)}", "x"), ("EXPIRE", f"k{rng.randrange(3000)}", 1000),
-                                                           ("SET", f"k{rng.randrange(3000)}", "v", "PX", 1), ("GET", f"k{rng.randrange(3000)}")])
-                                               for _ in range(100)])
-                    assert not any(isinstance(r, ReplyError) for r in replies), [r for r in replies if isinstance(r, ReplyError)][:3]
+                    replies = client.pipeline(
+                        [
+                            rng.choice(
+                                [
+                                    ("SET", f"k{rng.randrange(3000)}", "v" * rng.randrange(200)),
+                                    ("DEL", f"k{rng.randrange(3000)}"),
+                                    ("APPEND", f"k{rng.randrange(3000)}", "x"),
+                                    ("EXPIRE", f"k{rng.randrange(3000)}", 1000),
+                                    ("SET", f"k{rng.randrange(3000)}", "v", "PX", 1),
+                                    ("GET", f"k{rng.randrange(3000)}"),
+                                ]
+                            )
+                            for _ in range(100)
+                        ]
+                    )
+                    assert not any(isinstance(r, ReplyError) for r in replies), [
+                        r for r in replies if isinstance(r, ReplyError)
+                    ][:3]
+
         together(6, act)
         client = server.client()
         for db in (0, 1):
@@ -128,7 +174,9 @@ def scan(client):
 
 
 def test_slow_reader_stops_nobody():
-    """A client that asks for 64 MiB and reads nothing keeps its worker serving others, and gets all in the end."""
+    """A client that asks for 64 MiB and reads nothing keeps its worker serving others, and gets all
+    in the end.
+    """
     with Server(*TWO) as server:
         client = server.client()
         value = b"x" * (1 << 20)
@@ -163,7 +211,11 @@ def test_client_that_goes_away_midway():
             else:
                 one.send_raw(b"*1\r\n$4\r\nPI")
             one.close()
-        wait_until(lambda: len(client.must("CLIENT", "LIST").decode().strip().split("\n")) == 1, 10, "the others to be gone")
+        wait_until(
+            lambda: len(client.must("CLIENT", "LIST").decode().strip().split("\n")) == 1,
+            10,
+            "the others to be gone",
+        )
         eq(client.command("STRLEN", "big"), 500000)
         eq(client.command("EXISTS", "k"), 0)
 
@@ -178,7 +230,11 @@ def test_many_connections():
         eq(len({client.must("CLIENT", "ID") for client in clients}), 400)
         for client in clients[1:]:
             client.close()
-        wait_until(lambda: len(clients[0].must("CLIENT", "LIST").decode().strip().split("\n")) == 1, 10, "the others to be gone")
+        wait_until(
+            lambda: len(clients[0].must("CLIENT", "LIST").decode().strip().split("\n")) == 1,
+            10,
+            "the others to be gone",
+        )
 
 
 def test_large_values():
