@@ -1,0 +1,142 @@
+"""RDB files: what one server saved the other loads, both ways, and a restart finds what SAVE left.
+"""
+import os
+import random
+import shutil
+
+import differential
+import groups_bitmap  # noqa: F401  (registers its generators)
+import groups_generic  # noqa: F401
+import groups_string  # noqa: F401
+import harness
+from differential import GENERATORS, Pair
+from gen import Gen
+from harness import Server, eq, reference, wait_until
+
+KEPT = ("--dbfilename", "dump.rdb", "--appendonly", "no")
+
+
+def populate(client, number):
+    """A thousand random commands over several databases; replies do not matter here."""
+    gen = Gen(random.Random(number), 2)
+    entries = [e for group in ("string", "bitmap", "generic") for e in GENERATORS[group]]
+    steps = gen.steps(entries, 1000)
+    client.exchange(b"".join(differential.encode(*s.args) for s in steps), len(steps))
+    commands = [("SELECT", 3)]
+    for i in range(500):
+        commands.append(("SET", f"i{i}", gen.integer_text()))
+        commands.append(("SET", f"v{i}", gen.value()))
+        commands.append(("SET", f"t{i}", "x", "PXAT", 5000000000000 + i))
+        commands.append(("SET", f"gone{i}", "x", "PXAT", 1000 + i))
+    commands += [("SET", "compressible", b"abc" * 30000), ("SET", b"\0binary\xff", b"\0" * 50)]
+    client.pipeline(commands)
+
+
+def save_and_load(writer, reader):
+    """Saves the writer's data, starts the reader on the file, and compares the two key spaces."""
+    number = differential.seed()
+    print(f"SEED={number}")
+    with writer(*KEPT) as first:
+        client = first.client(timeout=60)
+        populate(client, number)
+        eq(client.command("SAVE"), "OK")
+        directory = harness.test_dir("load")
+        shutil.copy(first.path("dump.rdb"), directory)
+        with reader(*KEPT, directory=directory) as second:
+            sides = (first.client(timeout=60), second.client(timeout=60))
+            eq(differential.key_spaces_differ(*sides, encodings=False), None)
+            assert int(sides[0].must("DBSIZE")) > 0
+
+
+def test_reference_loads_what_we_saved():
+    save_and_load(Server, reference)
+
+
+def test_we_load_what_the_reference_saved():
+    save_and_load(reference, Server)
+
+
+def test_we_load_what_we_saved():
+    save_and_load(Server, Server)
+
+
+def test_restart_after_save():
+    """SHUTDOWN SAVE, and a stop by SIGTERM with a save point, keep everything; NOSAVE and kill -9
+    keep the last save.
+    """
+    with Server(*KEPT) as server:
+        client = server.client()
+        client.must("SET", "a", "1")
+        client.send("SHUTDOWN", "SAVE")
+        server.ended = True
+        eq(server.wait(), 0)
+        server.start()
+        client = server.client()
+        eq(client.command("GET", "a"), b"1")
+        client.must("SET", "a", "2")
+        server.kill()
+        server.start()
+        client = server.client()
+        eq(client.command("GET", "a"), b"1")
+    with Server(*KEPT, "--save", "3600 1") as server:
+        server.client().must("SET", "a", "3")
+        eq(server.stop(), 0)
+        server.start()
+        eq(server.client().command("GET", "a"), b"3")
+
+
+def test_bgsave_while_writing():
+    """The file holds the data set as it was at the cut: each key of one generation, none of a later
+    one.
+    """
+    with Server(*KEPT) as server:
+        client = server.client(timeout=60)
+        client.pipeline([("SET", f"k{i}", "old") for i in range(100000)])
+        reply = client.pipeline(
+            [("BGSAVE",)]
+            + [("SET", f"k{i}", "new") for i in range(100000)]
+            + [("DEL", f"k{i}") for i in range(0, 100000, 3)]
+            + [("SET", f"n{i}", "new") for i in range(1000)]
+        )[0]
+        eq(reply, "Background saving started")
+        wait_until(
+            lambda: server.info("persistence", client)["rdb_bgsave_in_progress"] == "0",
+            30,
+            "the save",
+        )
+        eq(server.info("persistence", client)["rdb_last_bgsave_status"], "ok")
+        server.kill()
+        server.start()
+        client = server.client(timeout=60)
+        eq(client.command("DBSIZE"), 100000)
+        eq(set(client.must("MGET", *[f"k{i}" for i in range(100000)])), {b"old"})
+
+
+def test_broken_files_are_refused():
+    """A file cut short or changed is not loaded as if it were whole: the start fails and says why,
+    or nothing of it is used.
+    """
+    with Server(*KEPT) as server:
+        client = server.client()
+        client.pipeline([("SET", f"k{i}", "v" * 50) for i in range(200)])
+        eq(client.command("SAVE"), "OK")
+        with open(server.path("dump.rdb"), "rb") as f:
+            good = f.read()
+    for what, data in (
+        ("cut", good[: len(good) // 2]),
+        ("no end", good[:-9]),
+        ("bad sum", good[:-1] + bytes([good[-1] ^ 1])),
+        ("bad magic", b"NOTREDIS" + good[8:]),
+        ("future version", b"REDIS9999" + good[9:]),
+    ):
+        directory = harness.test_dir("broken")
+        with open(os.path.join(directory, "dump.rdb"), "wb") as f:
+            f.write(data)
+        server = Server(*KEPT, directory=directory, start=False)
+        try:
+            server.start()
+        except AssertionError:
+            continue
+        with server.client() as client:
+            assert client.must("DBSIZE") == 0, f"{what}: {client.must('DBSIZE')} keys were loaded"
+        server.kill()
