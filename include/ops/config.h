@@ -15,12 +15,14 @@
 #include "engine/settings.h"
 
 struct config;
+struct gate;
 
 /* ---- Life ---- */
 
 /* A configuration with every default, already published to its settings. */
 struct config *config_new(void);
-void config_free(struct config *c); /* no reader of its settings may be left */
+/* No reader of its settings may be left. If a rewrite hangs on a stalled disk, c is left to it. */
+void config_free(struct config *c);
 struct settings *config_settings(struct config *c);
 
 /* ---- Loading, before other threads exist. Values are published by config_finish. ---- */
@@ -108,8 +110,13 @@ void config_on_rewrite(struct config *c, const char *name, config_lines_fn fn, v
  * still holds stay as they are written, others are replaced in place or appended under a
  * marker. */
 void config_rewrite_text(struct config *c, struct slice old, struct bytes *out);
-/* Reads, rewrites and replaces the file atomically. Blocks on the disk: not on a worker. 0 or a
- * negative errno; -ENOENT without a configuration file. */
-int config_rewrite(struct config *c) NODISCARD;
+/* Reads, rewrites and replaces the file atomically, through the gate (class metadata) if that
+ * is not NULL. Blocks on the disk: not on a worker. 0 or a negative errno; -ENOENT without a
+ * file. */
+int config_rewrite(struct config *c, struct gate *gate) NODISCARD;
+/* The same on a thread of its own, which calls done(ctx, error) at its end. False: no thread
+ * could be started. Rewrites take turns; config_free waits for them, a second at most. */
+bool config_rewrite_start(struct config *c, struct gate *gate, void (*done)(void *ctx, int error),
+                          void *ctx) NODISCARD;
 
 #endif

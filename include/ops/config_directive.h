@@ -171,7 +171,9 @@ struct config {
     struct config_extra *extras; /* set once */
     size_t extra_count;
     struct bytes error;
-    char *path; /* set once */
+    char *path;               /* set once */
+    struct lock rewrite_lock; /* one rewrite at a time; taken before `lock` */
+    uint32_t rewrites;        /* atomic: threads that rewrite */
 };
 
 /* Publishes one row to the settings, taking their lock. */

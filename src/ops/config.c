@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "base/glob.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -94,9 +95,20 @@ static void free_published_texts(struct config *c)
     mem_free(c->settings.replicaof.text);
 }
 
+/* False: a rewrite is still under way after a second. */
+static bool wait_for_rewrites(const struct config *c)
+{
+    for (int i = 0; i < 1000; i++) {
+        if (__atomic_load_n(&c->rewrites, __ATOMIC_ACQUIRE) == 0)
+            return true;
+        clock_sleep_us(1000);
+    }
+    return false;
+}
+
 void config_free(struct config *c)
 {
-    if (c == NULL)
+    if (c == NULL || !wait_for_rewrites(c))
         return;
     free_published_texts(c);
     for (size_t row = 0; row < config_directive_count; row++) {

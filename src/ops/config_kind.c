@@ -255,8 +255,8 @@ static bool parse_kind(const struct config_directive *d, const struct config_par
     return false;
 }
 
-/* A directive that takes several arguments: their words are its arguments, however they were quoted,
- * so that CONFIG SET with one argument means the same as a line of a file. */
+/* A directive that takes several arguments: their words are its arguments, however they were
+ * quoted, so that CONFIG SET with one argument means the same as a line of a file. */
 static NOINLINE bool parse_words(const struct config_directive *d, const struct config_parse *in,
                                  struct config_value *out)
 {

@@ -7,10 +7,12 @@
  * has no line gets none, and one under the marker loses it.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "guard/gate.h"
 #include "ops/config_directive.h"
 #include "proto/split.h"
 
@@ -218,7 +220,7 @@ void config_rewrite_text(struct config *c, struct slice old, struct bytes *out)
     bytes_free(&r.appended);
 }
 
-int config_rewrite(struct config *c)
+static int rewrite_file(struct config *c, struct gate *gate)
 {
     char *old = NULL;
     size_t len = 0;
@@ -234,7 +236,53 @@ int config_rewrite(struct config *c)
     }
     config_rewrite_text(c, slice_of(old, len), &text);
     mem_free(old);
-    error = file_replace(c->path, text.data, text.len);
+    error = gate != NULL ? gate_replace(gate, c->path, text.data, text.len, GATE_METADATA)
+                         : file_replace(c->path, text.data, text.len);
     bytes_free(&text);
     return error;
+}
+
+int config_rewrite(struct config *c, struct gate *gate)
+{
+    lock_take(&c->rewrite_lock);
+    int error = rewrite_file(c, gate);
+    lock_drop(&c->rewrite_lock);
+    return error;
+}
+
+/* ---- On a thread of its own ---- */
+
+struct rewrite_job {
+    struct config *config;
+    struct gate *gate;
+    void (*done)(void *ctx, int error);
+    void *ctx;
+};
+
+static void *run_job(void *argument)
+{
+    struct rewrite_job *job = argument;
+    struct config *c = job->config;
+    mem_thread_join();
+    job->done(job->ctx, config_rewrite(c, job->gate));
+    mem_free(job);
+    mem_thread_leave();
+    __atomic_fetch_sub(&c->rewrites, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+bool config_rewrite_start(struct config *c, struct gate *gate, void (*done)(void *ctx, int error),
+                          void *ctx)
+{
+    pthread_t thread;
+    struct rewrite_job *job = mem_alloc(sizeof(*job));
+    *job = (struct rewrite_job){c, gate, done, ctx};
+    __atomic_fetch_add(&c->rewrites, 1, __ATOMIC_RELAXED);
+    if (pthread_create(&thread, NULL, run_job, job) != 0) {
+        __atomic_fetch_sub(&c->rewrites, 1, __ATOMIC_RELAXED);
+        mem_free(job);
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
 }

@@ -212,7 +212,7 @@ static void test_rewrite_file(void **state)
     (void)state;
     char path[128], command[128];
     struct bytes out = {0};
-    assert_int_equal(config_rewrite(c), -ENOENT);
+    assert_int_equal(config_rewrite(c, NULL), -ENOENT);
     strcpy(dir, "/tmp/spillway-rewrite-XXXXXX");
     assert_non_null(mkdtemp(dir));
     write_file("x.conf", "# mine\nport 7000\n");
@@ -220,7 +220,7 @@ static void test_rewrite_file(void **state)
     char *argv[] = {"spillway", path, NULL};
     assert_int_equal(config_start(c, 2, argv, &out), CONFIG_START_RUN);
     set("port", "7001");
-    assert_int_equal(config_rewrite(c), 0);
+    assert_int_equal(config_rewrite(c, NULL), 0);
     char *text;
     size_t len;
     assert_int_equal(file_read_all(path, 1000, &text, &len), 0);
@@ -229,7 +229,7 @@ static void test_rewrite_file(void **state)
     struct file_fault full = {.op = FILE_OP_WRITE, .error = ENOSPC};
     assert_true(file_fault_add(&full) > 0);
     set("port", "7002");
-    assert_int_equal(config_rewrite(c), -ENOSPC);
+    assert_int_equal(config_rewrite(c, NULL), -ENOSPC);
     file_fault_clear();
     assert_int_equal(file_read_all(path, 1000, &text, &len), 0);
     assert_true(slice_eq(slice_of(text, len), SLICE("# mine\nport 7001\n")));

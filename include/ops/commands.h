@@ -1,0 +1,9 @@
+/* commands.h - rows of the commands that live in ops/; arrays end with a row without name. */
+#ifndef SPILLWAY_OPS_COMMANDS_H
+#define SPILLWAY_OPS_COMMANDS_H
+
+#include "engine/command.h"
+
+extern const struct command config_commands[]; /* CONFIG */
+
+#endif
