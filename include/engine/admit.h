@@ -10,8 +10,13 @@ enum admission {
     ADMIT_WAIT /* not now: keep the input and ask again (CLIENT PAUSE, the disk guard's metering) */
 };
 
-/* `mask`: shards of the command's keys. Called by the dispatcher on the client's lane, holding nothing. */
+/* Called by the dispatcher on the client's lane, holding nothing. */
 enum admission admit(struct call *call);
+/* True while every check but the disk's would pass for any command with keys: asked once a batch, and again
+ * after a command without keys, so that the hot path asks one question instead of seven. */
+bool admit_is_quiet(const struct lane *lane, const struct client *client);
+/* The disk's check alone, for commands with keys while it is quiet. */
+enum admission admit_quietly(struct call *call);
 /* Whether a client that was told ADMIT_WAIT should try again. */
 bool admit_may_retry(struct lane *lane, const struct client *client);
 /* Evicts until used memory is below maxmemory again, in bounded steps; sets lane->over_memory. */

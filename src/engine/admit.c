@@ -137,6 +137,21 @@ enum admission admit(struct call *call)
     return ADMIT_RUN;
 }
 
+bool admit_is_quiet(const struct lane *lane, const struct client *client)
+{
+    const struct server *server = lane->server;
+    return client->authenticated && !lane->over_memory &&
+           RELAXED_LOAD(&server->pause_until_ms) == 0 &&
+           RELAXED_LOAD(&server->phase) == SERVER_READY &&
+           (server->persist == NULL ||
+            (!persist_is_saturated(server->persist) && !persist_save_failed(server->persist)));
+}
+
+enum admission admit_quietly(struct call *call)
+{
+    return check_disk(call);
+}
+
 bool admit_may_retry(struct lane *lane, const struct client *client)
 {
     (void)client;

@@ -253,7 +253,7 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
 
 /* True: go on with the next command. False: stop here, *run tells whether this one was run (or rejected). */
 static bool run_pending(struct lane *lane, struct client *client, const struct pending *p,
-                        struct hold *hold, uint64_t *clock_us, bool *ran)
+                        struct hold *hold, uint64_t *clock_us, bool quiet, bool *ran)
 {
     const struct batch *batch = lane->batch;
     struct call call;
@@ -278,7 +278,9 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     *ran = true;
     set_reply_mode(&call);
     bool fits = check_shape(&call);
-    enum admission admission = fits ? admit(&call) : ADMIT_REJECTED;
+    enum admission admission = !fits                          ? ADMIT_REJECTED
+                               : quiet && call.key_count != 0 ? admit_quietly(&call)
+                                                              : admit(&call);
     if (UNLIKELY(admission == ADMIT_WAIT)) {
         *ran = false;
         lane->reply.muted = false;
@@ -321,12 +323,15 @@ static size_t run_batch(struct lane *lane, struct client *client, size_t parsed,
                         .owner = lane};
     uint64_t clock_us = clock_ticks_us();
     uint32_t run = 0;
-    bool go_on = true;
+    bool go_on = true, quiet = admit_is_quiet(lane, client);
     for (; run < batch->count && go_on; run++) {
         bool ran;
-        go_on = run_pending(lane, client, &batch->items[run], &hold, &clock_us, &ran);
+        const struct pending *p = &batch->items[run];
+        go_on = run_pending(lane, client, p, &hold, &clock_us, quiet, &ran);
         if (!ran)
             break;
+        if (p->key_count == 0)
+            quiet = admit_is_quiet(lane, client);
     }
     if (hold.mask != 0)
         hold_drop(&hold);
