@@ -428,8 +428,8 @@ READERS = {
 
 
 def key_spaces_differ(a, b, encodings=True):
-    """None, or how the contents of two servers differ, as two connections see them. A string that was
-    changed in place loses that when it is saved: `encodings` says whether to compare them.
+    """None, or how the contents of two servers differ, as two connections see them. A string that
+    was changed in place loses that when it is saved: `encodings` says whether to compare them.
     """
     every = [c for db in range(DATABASES) for c in (("SELECT", db), ("KEYS", "*"))]
     names = [side.pipeline(every)[1::2] for side in (a, b)]
