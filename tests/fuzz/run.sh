@@ -8,9 +8,9 @@ build=$1
 seconds=$2
 passed=0
 failed=0
-for fuzzer in "$build"/tests/fuzz/fuzz_*; do
-    case $fuzzer in *.log | *"*") continue ;; esac
-    name=$(basename "$fuzzer")
+for source in tests/fuzz/fuzz_*.c; do
+    name=$(basename "$source" .c)
+    fuzzer=$build/tests/fuzz/$name
     corpus=$build/corpus/$name
     mkdir -p "$corpus"
     seeds=tests/fuzz/corpus/$name
