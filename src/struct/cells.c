@@ -1,31 +1,34 @@
-/* cells.c - an allocator for small flat records: size classes in pieces of aligned chunks.
+/* cells.c - an allocator for small flat records: size classes in runs of aligned chunks.
  *
- * A chunk starts on a multiple of 32 KiB, so the chunk of a record is found by masking its address.
- * It is divided into pieces of one size, each of which serves one size class at a time:
+ * A chunk is 32 KiB on a multiple of 32 KiB, so the chunk of a record is found by masking its
+ * address. It is divided into 32 granules, and these are handed out in runs of 1, 2, 4, 8 or all
+ * 32; a run serves one size class at a time. (The first chunks of a heap are cut off after 16
+ * granules.)
  *
- *      kind        chunk     pieces         for a class that holds
- *      SMALL       16 KiB    16 of 1 KiB    less than 8 KiB (records up to 256 bytes)
- *      MIDDLE      16 KiB     4 of 4 KiB    less than 64 KiB
- *      LARGE       32 KiB     1             more
+ *      +------+-------+------------------+-------+----------- - - -+-------+-------------------+
+ *      | head | run 0 | records of run 0 | run 1 | records         | run 3 | records           |
+ *      +------+-------+------------------+-------+----------- - - -+-------+-------------------+
+ *      | granule 0                       | granules 1 and 2        | granules 3 to 6 ...
  *
- * So a class never has much more at hand than it uses, be it one record or a million: there are 64
- * heaps (one for each shard) of 64 classes each. The chunk's head and its pieces' descriptors take
- * the front of the first piece.
+ * There are 64 heaps (one for each shard) of 64 classes each, so what a class has at hand must
+ * follow what it uses, be it one record or a million. A class that needs a run takes the length by
+ * which it loses least: half a run stands empty on average, which speaks for a short one; what the
+ * head and the last bit of a run lose is lost in each of its runs, which speaks for long ones once
+ * it has much.
  *
- *      +------+--------------------+----------------+----------- - - -+-------------------+
- *      | head | piece[0] piece[1]  | records of 0   | records of 1    |                   |
- *      +------+--------------------+----------------+----------- - - -+-------------------+
+ * Within a run records follow each other without gaps. Freed ones form a list (a 2-byte link inside
+ * the record: its successor's place in units of 4 bytes from the chunk's start, 0 ends it); memory
+ * that was never used is taken from `fresh` on. Runs with room are in a list per class, in the
+ * order in which they got some: records are taken from the latest, which is in the cache and nearly
+ * full, while sparse runs have the time to become empty. An empty run goes back to its chunk, an
+ * empty chunk to the system, but for one that a heap keeps where it does not matter.
  *
- * Within a piece records follow each other without gaps. Freed ones form a list (a 2-byte link
- * inside the record: its successor's place in units of 4 bytes from the chunk's start, 0 ends it);
- * memory that was never used is taken from `fresh` on, so a new chunk is not touched before it is
- * needed. Pieces with room are in a ring per class; records are taken from the ring's first piece
- * until it is full, and a full piece of which a record is freed becomes its last, so that sparse
- * pieces have a chance to become empty. An empty piece goes back to its chunk, an empty chunk to
- * the system, but for one that a heap keeps where it does not matter.
+ * To free a record is to write to its run's head, which is seldom in the cache. So a class with
+ * much memory keeps a few freed records aside (`recent`) and gives them out again first:
+ * overwriting and evicting in a steady state go without the runs.
  *
- * A 124-byte record takes 124.6 bytes; the allocator's own page data about 0.5 more
- * (tests/bench/bench_cells.c).
+ * Cost: see tests/bench/bench_cells.c. In 64 heaps, 124-byte records take 125.0 bytes each if there
+ * are ten million of them, 126.3 resident if one million.
  *
  * In test builds freed records are overwritten, and poisoned under the address sanitizer.
  */
@@ -51,53 +54,50 @@
 #define SHOW(p, size) ((void)(p), (void)(size))
 #endif
 
-#define CHUNK_ALIGN   ((size_t)32768)
+#define CHUNK         ((size_t)32768)
+#define GRANULE       ((size_t)1024)
+#define GRANULES      32
+#define HALF          16                /* granules in the first chunks of a heap ... */
+#define HALF_BELOW    ((size_t)1 << 20) /* ... until it holds so much */
 #define CLASSES       64
 #define UNIT          4
 #define FREED_PATTERN 0xDB
+#define SPARE_FROM    8                   /* a heap of so many chunks keeps an empty one */
+#define RECENT_FROM   ((size_t)128 << 10) /* bytes from which on a class has recent records ... */
+#define RECENT_MAX    16                  /* ... and at most so many */
 
-enum kind { SMALL, MIDDLE, LARGE, KINDS };
+/* The lengths of runs in granules, and masks of where one may begin. */
+enum { LENGTHS = 5 };
+static const uint8_t LENGTH[LENGTHS] = {1, 2, 4, 8, GRANULES};
+static const uint32_t BEGIN[LENGTHS] = {~UINT32_C(0), 0x55555555, 0x11111111, 0x01010101, 1};
 
-static const struct {
-    size_t chunk;
-    unsigned shift, pieces;
-} KIND[KINDS] = {
-    [SMALL] = {16384, 10, 16},
-    [MIDDLE] = {16384, 12, 4},
-    [LARGE] = {32768, 15, 1},
-};
-
-/* A heap of this many chunks' size keeps an empty one; of SMALL ones always. */
-#define SPARE_FROM 8
-
-/* A class takes SMALL pieces while it has less than this, then MIDDLE ones, then LARGE. */
-#define SMALL_BELOW  ((size_t)8 * 1024)
-#define SMALL_SIZE   256 /* largest record in a SMALL piece */
-#define MIDDLE_BELOW ((size_t)64 * 1024)
-
-struct piece {
-    struct piece *next, *prev; /* ring of the class's pieces that have room; NULL when not in it */
-    uint16_t
-        free; /* first free record; this and the next two are in units from the chunk's start */
-    uint16_t fresh; /* never used from here on ... */
-    uint16_t end;   /* ... to here */
-    uint16_t used;  /* records */
+struct run {
+    struct run *next, *prev; /* the class's runs with room */
+    uint16_t free;           /* first free record; this and the next two count units of the chunk */
+    uint16_t fresh;          /* never used from here on ... */
+    uint16_t end;            /* ... to here */
+    uint16_t used;           /* records */
     uint8_t class;
+    uint8_t length; /* index into LENGTH */
 };
 
 struct chunk {
-    struct chunk *next, *prev;           /* all of the heap */
-    struct chunk *room_next, *room_prev; /* those of the kind with an idle piece */
-    uint16_t idle;                       /* bit for each piece that serves no class */
-    uint8_t kind;
-    struct piece pieces[];
+    struct chunk *next, *prev; /* those with as much room */
+    uint32_t idle;             /* bit for each granule that is in no run */
+    uint8_t granules;
+    uint8_t room;            /* longest idle run: its index into LENGTH plus one, or 0 */
+    bool whole;              /* one run over all granules: `begin` need not be read */
+    struct run first;        /* of granule 0; other runs begin with theirs */
+    uint8_t begin[GRANULES]; /* granule in which the run of a granule begins */
 };
 
 struct cells {
-    struct piece *room[CLASSES]; /* first of the ring */
-    size_t bytes[CLASSES];       /* in pieces of the class */
-    struct chunk *chunks, *with_idle[KINDS];
-    struct chunk *spare[KINDS]; /* an empty one, not among the chunks, or NULL */
+    struct run *runs[CLASSES]; /* with room; records are taken from the first */
+    size_t bytes[CLASSES];     /* in runs of the class */
+    void *recent[CLASSES];     /* freed but still counted in their runs; newest first */
+    uint8_t recents[CLASSES];
+    struct chunk *chunks[LENGTHS + 1]; /* by room */
+    struct chunk *spare;               /* an empty one, not among the chunks, or NULL */
     struct cells_stats stats;
 };
 
@@ -121,52 +121,56 @@ static size_t size_of(unsigned class)
 
 static struct chunk *chunk_of(const void *inside)
 {
-    return (struct chunk *)((uintptr_t)inside & ~(CHUNK_ALIGN - 1));
+    return (struct chunk *)((uintptr_t)inside & ~(CHUNK - 1));
 }
 
-static char *at_unit(struct piece *p, size_t unit)
+static struct run *run_at(struct chunk *c, unsigned granule)
 {
-    return (char *)chunk_of(p) + unit * UNIT;
+    return granule == 0 ? &c->first : (struct run *)((char *)c + granule * GRANULE);
 }
 
-static bool has_room(const struct piece *p, size_t size)
+static struct run *run_of(struct chunk *c, size_t offset)
 {
-    return p->free || p->fresh + size / UNIT <= p->end;
+    return c->whole ? &c->first : run_at(c, c->begin[offset / GRANULE]);
+}
+
+static char *at_unit(struct run *r, size_t unit)
+{
+    return (char *)chunk_of(r) + unit * UNIT;
+}
+
+static bool has_room(const struct run *r, size_t size)
+{
+    return r->free || r->fresh + size / UNIT <= r->end;
 }
 
 /* ---- Chunks ---------------------------------------------------------------------------------- */
 
-static size_t head_size(unsigned kind)
+/* The granules in which an idle run of LENGTH[i] may begin. */
+static uint32_t idle_runs(const struct chunk *c, unsigned i)
 {
-    return sizeof(struct chunk) + KIND[kind].pieces * sizeof(struct piece);
+    uint32_t m = c->idle;
+    for (unsigned shift = 1; shift < LENGTH[i]; shift *= 2)
+        m &= m >> shift;
+    return m & BEGIN[i];
 }
 
-static void room_link(struct cells *cells, struct chunk *c)
+static unsigned room_in(const struct chunk *c)
 {
-    c->room_prev = NULL;
-    c->room_next = cells->with_idle[c->kind];
-    if (c->room_next)
-        c->room_next->room_prev = c;
-    cells->with_idle[c->kind] = c;
-}
-
-static void room_unlink(struct cells *cells, struct chunk *c)
-{
-    if (c->room_prev)
-        c->room_prev->room_next = c->room_next;
-    else
-        cells->with_idle[c->kind] = c->room_next;
-    if (c->room_next)
-        c->room_next->room_prev = c->room_prev;
+    unsigned i = LENGTHS;
+    while (i > 0 && !idle_runs(c, i - 1))
+        i--;
+    return i;
 }
 
 static void chunk_link(struct cells *cells, struct chunk *c)
 {
+    c->room = (uint8_t)room_in(c);
     c->prev = NULL;
-    c->next = cells->chunks;
+    c->next = cells->chunks[c->room];
     if (c->next)
         c->next->prev = c;
-    cells->chunks = c;
+    cells->chunks[c->room] = c;
 }
 
 static void chunk_unlink(struct cells *cells, struct chunk *c)
@@ -174,129 +178,222 @@ static void chunk_unlink(struct cells *cells, struct chunk *c)
     if (c->prev)
         c->prev->next = c->next;
     else
-        cells->chunks = c->next;
+        cells->chunks[c->room] = c->next;
     if (c->next)
         c->next->prev = c->prev;
 }
 
+static size_t chunk_size(const struct chunk *c)
+{
+    return c->granules * GRANULE;
+}
+
 static void chunk_discard(struct cells *cells, struct chunk *c)
 {
-    size_t size = KIND[c->kind].chunk;
-    cells->stats.held_bytes -= size;
-    SHOW(c, size);
+    cells->stats.held_bytes -= chunk_size(c);
+    SHOW(c, chunk_size(c));
     mem_free(c);
 }
 
-/* An idle chunk, in the lists. */
-static struct chunk *chunk_new(struct cells *cells, unsigned kind)
+/* An idle chunk for a run of LENGTH[i], not in a list yet. */
+static struct chunk *chunk_new(struct cells *cells, unsigned i)
 {
-    struct chunk *c = cells->spare[kind];
-    if (c) {
-        cells->spare[kind] = NULL;
-    } else {
-        c = mem_try_zalloc_aligned(CHUNK_ALIGN, KIND[kind].chunk);
-        if (!c)
-            PANIC("out of memory: %zu bytes for records", KIND[kind].chunk);
-        cells->stats.held_bytes += KIND[kind].chunk;
-        c->kind = (uint8_t)kind;
-        HIDE((char *)c + head_size(kind), KIND[kind].chunk - head_size(kind));
+    struct chunk *c = cells->spare;
+    if (c && c->granules >= LENGTH[i]) {
+        cells->spare = NULL;
+        return c;
     }
-    c->idle = (uint16_t)((1u << KIND[kind].pieces) - 1);
-    chunk_link(cells, c);
-    room_link(cells, c);
+    bool half = cells->stats.held_bytes < HALF_BELOW && LENGTH[i] <= HALF;
+    unsigned granules = half ? HALF : GRANULES;
+    c = mem_try_zalloc_aligned(CHUNK, granules * GRANULE);
+    if (!c)
+        PANIC("out of memory: %zu bytes for records", granules * GRANULE);
+    c->granules = (uint8_t)granules;
+    c->idle = UINT32_MAX >> (GRANULES - granules);
+    cells->stats.held_bytes += chunk_size(c);
+    HIDE(c + 1, chunk_size(c) - sizeof(*c));
     return c;
 }
 
-/* Whether the heap is large enough for an empty chunk not to matter. */
-static bool affords_spare(const struct cells *cells, unsigned kind)
+/* Keeping an empty chunk spares a heap of one record, or a large one, the way to the system. */
+static bool affords_spare(const struct cells *cells, const struct chunk *spare)
 {
-    size_t size = KIND[kind].chunk;
-    return cells->stats.held_bytes >= size * (kind == SMALL ? 1 : SPARE_FROM);
+    return spare->granules < GRANULES || cells->stats.held_bytes >= SPARE_FROM * CHUNK;
 }
 
-/* An idle chunk leaves the heap, or waits as its spare. */
+/* An idle chunk, which is in no list, leaves the heap or waits as its spare. */
 static void chunk_retire(struct cells *cells, struct chunk *c)
 {
-    room_unlink(cells, c);
-    chunk_unlink(cells, c);
-    if (!cells->spare[c->kind] && affords_spare(cells, c->kind))
-        cells->spare[c->kind] = c;
+    if (!cells->spare && affords_spare(cells, c))
+        cells->spare = c;
     else
         chunk_discard(cells, c);
-    for (unsigned kind = 0; kind < KINDS; kind++)
-        if (cells->spare[kind] && !affords_spare(cells, kind)) {
-            chunk_discard(cells, cells->spare[kind]);
-            cells->spare[kind] = NULL;
-        }
-}
-
-/* ---- Pieces ---------------------------------------------------------------------------------- */
-
-/* Makes it the last of its class's ring. */
-static void ring_add(struct cells *cells, struct piece *p)
-{
-    struct piece *first = cells->room[p->class];
-    if (!first) {
-        p->next = p->prev = p;
-        cells->room[p->class] = p;
-        return;
+    if (cells->spare && !affords_spare(cells, cells->spare)) {
+        chunk_discard(cells, cells->spare);
+        cells->spare = NULL;
     }
-    p->next = first;
-    p->prev = first->prev;
-    p->prev->next = p;
-    first->prev = p;
 }
 
-static void ring_remove(struct cells *cells, struct piece *p)
+/* ---- Runs ------------------------------------------------------------------------------------ */
+
+static void run_link(struct cells *cells, struct run *r)
 {
-    if (p->next == p) {
-        cells->room[p->class] = NULL;
-    } else {
-        p->next->prev = p->prev;
-        p->prev->next = p->next;
-        if (cells->room[p->class] == p)
-            cells->room[p->class] = p->next;
+    r->prev = NULL;
+    r->next = cells->runs[r->class];
+    if (r->next)
+        r->next->prev = r;
+    cells->runs[r->class] = r;
+}
+
+static void run_unlink(struct cells *cells, struct run *r)
+{
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        cells->runs[r->class] = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+}
+
+/* The length (index) for the next run of a class, by what is lost with it; see the top. */
+static unsigned best_length(const struct cells *cells, unsigned class)
+{
+    unsigned best = 0;
+    size_t least = SIZE_MAX;
+    for (unsigned i = 0; i < LENGTHS; i++) {
+        size_t whole = LENGTH[i] * GRANULE, size = size_of(class);
+        size_t head = LENGTH[i] == GRANULES ? sizeof(struct chunk) : sizeof(struct run);
+        size_t filled = (whole - head) / size * size;
+        size_t loss = whole / 2 + cells->bytes[class] * (whole - filled) / filled;
+        if (loss < least)
+            least = loss, best = i;
     }
-    p->next = p->prev = NULL;
+    return best;
 }
 
-static unsigned kind_for(const struct cells *cells, unsigned class)
+/* Granules for a run of LENGTH[i], from the fullest chunk that has them. */
+static struct run *granules_take(struct cells *cells, unsigned i)
 {
-    if (cells->bytes[class] < SMALL_BELOW && size_of(class) <= SMALL_SIZE)
-        return SMALL;
-    return cells->bytes[class] < MIDDLE_BELOW ? MIDDLE : LARGE;
+    struct chunk *c = NULL;
+    for (unsigned room = i + 1; !c && room <= LENGTHS; room++)
+        c = cells->chunks[room];
+    if (c)
+        chunk_unlink(cells, c);
+    else
+        c = chunk_new(cells, i);
+    unsigned begin = (unsigned)__builtin_ctz(idle_runs(c, i));
+    uint32_t taken = UINT32_MAX >> (GRANULES - LENGTH[i]) << begin;
+    c->idle &= ~taken;
+    c->whole = LENGTH[i] == GRANULES;
+    memset(c->begin + begin, (int)begin, LENGTH[i]);
+    chunk_link(cells, c);
+    return run_at(c, begin);
 }
 
-/* An empty piece for the class, in its ring. */
-static NOINLINE struct piece *piece_take(struct cells *cells, unsigned class)
+/* An empty run for the class, in its list. */
+static NOINLINE struct run *run_take(struct cells *cells, unsigned class)
 {
-    unsigned kind = kind_for(cells, class);
-    struct chunk *c = cells->with_idle[kind] ? cells->with_idle[kind] : chunk_new(cells, kind);
-    unsigned i = (unsigned)__builtin_ctz(c->idle);
-    c->idle &= (uint16_t)(c->idle - 1);
-    if (!c->idle)
-        room_unlink(cells, c);
-    struct piece *p = &c->pieces[i];
-    size_t start = i == 0 ? head_size(kind) : (size_t)i << KIND[kind].shift;
-    *p = (struct piece){
-        .fresh = (uint16_t)(start / UNIT),
-        .end = (uint16_t)(((size_t)i + 1) << KIND[kind].shift >> 2),
+    unsigned i = best_length(cells, class);
+    struct run *r = granules_take(cells, i);
+    struct chunk *c = chunk_of(r);
+    SHOW(r, sizeof(*r));
+    size_t begin = r == &c->first ? 0 : (size_t)((char *)r - (char *)c);
+    size_t records = begin == 0 ? sizeof(*c) : begin + sizeof(*r);
+    *r = (struct run){
+        .fresh = (uint16_t)(records / UNIT),
+        .end = (uint16_t)((begin + LENGTH[i] * GRANULE) / UNIT),
         .class = (uint8_t) class,
+        .length = (uint8_t)i,
     };
-    cells->bytes[class] += (size_t)1 << KIND[kind].shift;
-    ring_add(cells, p);
-    return p;
+    cells->bytes[class] += LENGTH[i] * GRANULE;
+    run_link(cells, r);
+    return r;
 }
 
-static NOINLINE void piece_give(struct cells *cells, struct piece *p)
+static NOINLINE void recent_flush(struct cells *cells, unsigned class);
+
+/* Takes an empty run back. */
+static NOINLINE void run_give(struct cells *cells, struct run *r)
 {
-    struct chunk *c = chunk_of(p);
-    cells->bytes[p->class] -= (size_t)1 << KIND[c->kind].shift;
-    if (!c->idle)
-        room_link(cells, c);
-    c->idle |= (uint16_t)(1u << (p - c->pieces));
-    if (c->idle == (1u << KIND[c->kind].pieces) - 1)
+    struct chunk *c = chunk_of(r);
+    unsigned length = LENGTH[r->length], class = r->class;
+    unsigned begin = r == &c->first ? 0 : (unsigned)(((char *)r - (char *)c) / GRANULE);
+    run_unlink(cells, r);
+    if (begin > 0)
+        HIDE(r, sizeof(*r));
+    chunk_unlink(cells, c);
+    c->idle |= UINT32_MAX >> (GRANULES - length) << begin;
+    if (c->idle == UINT32_MAX >> (GRANULES - c->granules))
         chunk_retire(cells, c);
+    else
+        chunk_link(cells, c);
+    cells->bytes[class] -= length * GRANULE;
+    if (cells->bytes[class] < RECENT_FROM)
+        recent_flush(cells, class);
+}
+
+/* Puts a record on its run's list. */
+static void run_put(struct cells *cells, void *record, unsigned class)
+{
+    struct chunk *c = chunk_of(record);
+    size_t offset = (size_t)((char *)record - (char *)c), size = size_of(class);
+    struct run *r = run_of(c, offset);
+    ASSERT(r->class == class && r->used > 0); /* else the size is not the one of the allocation */
+    bool was_full = !has_room(r, size);
+    memcpy(record, &r->free, sizeof(r->free));
+    HIDE(record, size);
+    r->free = (uint16_t)(offset / UNIT);
+    r->used--;
+    if (UNLIKELY(was_full))
+        run_link(cells, r);
+    if (UNLIKELY(r->used == 0))
+        run_give(cells, r);
+}
+
+static void *recent_pop(struct cells *cells, unsigned class)
+{
+    void *record = cells->recent[class];
+    SHOW(record, size_of(class));
+    memcpy(&cells->recent[class], record, sizeof(void *));
+    cells->recents[class]--;
+    return record;
+}
+
+static void recent_push(struct cells *cells, void *record, unsigned class)
+{
+    DEBUG_ASSERT(run_of(chunk_of(record), (uintptr_t)record % CHUNK)->class == class);
+    memcpy(record, &cells->recent[class], sizeof(void *));
+    HIDE(record, size_of(class));
+    cells->recent[class] = record;
+    cells->recents[class]++;
+}
+
+static void recent_flush(struct cells *cells, unsigned class)
+{
+    while (cells->recent[class])
+        run_put(cells, recent_pop(cells, class), class);
+}
+
+/* A record from the class's first run with room. */
+static void *run_get(struct cells *cells, unsigned class, size_t size)
+{
+    struct run *r = cells->runs[class];
+    if (UNLIKELY(!r))
+        r = run_take(cells, class);
+    char *record;
+    if (r->free) {
+        record = at_unit(r, r->free);
+        SHOW(record, size);
+        memcpy(&r->free, record, sizeof(r->free));
+    } else {
+        record = at_unit(r, r->fresh);
+        SHOW(record, size);
+        r->fresh = (uint16_t)(r->fresh + size / UNIT);
+    }
+    r->used++;
+    if (UNLIKELY(!has_room(r, size)))
+        run_unlink(cells, r);
+    return record;
 }
 
 /* ---- The interface --------------------------------------------------------------------------- */
@@ -308,13 +405,13 @@ struct cells *cells_new(void)
 
 void cells_reset(struct cells *cells)
 {
-    for (struct chunk *c = cells->chunks, *next; c; c = next) {
-        next = c->next;
-        chunk_discard(cells, c);
-    }
-    for (unsigned kind = 0; kind < KINDS; kind++)
-        if (cells->spare[kind])
-            chunk_discard(cells, cells->spare[kind]);
+    for (unsigned room = 0; room <= LENGTHS; room++)
+        for (struct chunk *c = cells->chunks[room], *next; c; c = next) {
+            next = c->next;
+            chunk_discard(cells, c);
+        }
+    if (cells->spare)
+        chunk_discard(cells, cells->spare);
     memset(cells, 0, sizeof(*cells));
 }
 
@@ -331,51 +428,27 @@ void *cells_alloc(struct cells *cells, size_t size)
     DEBUG_ASSERT(size >= 1 && size <= CELLS_MAX);
     unsigned class = class_of(size);
     size = size_of(class);
-    struct piece *p = cells->room[class];
-    if (UNLIKELY(!p))
-        p = piece_take(cells, class);
-    char *record;
-    if (p->free) {
-        record = at_unit(p, p->free);
-        SHOW(record, size);
-        memcpy(&p->free, record, sizeof(p->free));
-    } else {
-        record = at_unit(p, p->fresh);
-        SHOW(record, size);
-        p->fresh = (uint16_t)(p->fresh + size / UNIT);
-    }
-    p->used++;
-    if (UNLIKELY(!has_room(p, size)))
-        ring_remove(cells, p);
     cells->stats.live_bytes += size;
     cells->stats.records++;
-    return record;
+    if (cells->recent[class])
+        return recent_pop(cells, class);
+    return run_get(cells, class, size);
 }
 
 void cells_free(struct cells *cells, void *record, size_t size)
 {
-    struct chunk *c = chunk_of(record);
-    size_t offset = (size_t)((char *)record - (char *)c);
-    struct piece *p = &c->pieces[offset >> KIND[c->kind].shift];
     unsigned class = class_of(size);
-    ASSERT(p->class == class && p->used > 0); /* else the size is not the one of the allocation */
     size = size_of(class);
-    bool was_full = !has_room(p, size);
+    cells->stats.live_bytes -= size;
+    cells->stats.records--;
 #ifdef SPILLWAY_DEBUG
     memset(record, FREED_PATTERN, size);
 #endif
-    memcpy(record, &p->free, sizeof(p->free));
-    HIDE(record, size);
-    p->free = (uint16_t)(offset / UNIT);
-    p->used--;
-    cells->stats.live_bytes -= size;
-    cells->stats.records--;
-    if (UNLIKELY(was_full))
-        ring_add(cells, p);
-    if (UNLIKELY(p->used == 0)) {
-        ring_remove(cells, p);
-        piece_give(cells, p);
-    }
+    bool keep = cells->bytes[class] >= RECENT_FROM && cells->recents[class] < RECENT_MAX;
+    if (keep && size >= sizeof(void *))
+        recent_push(cells, record, class);
+    else
+        run_put(cells, record, class);
 }
 
 size_t cells_class_size(size_t size)
