@@ -18,13 +18,19 @@ struct scan_filter {
     size_t matches;
 };
 
+/* As in Redis, no pattern but the empty one matches an empty name. */
+static bool name_matches(struct slice pattern, struct slice name)
+{
+    return name.len ? glob_match(pattern, name) : pattern.len == 0;
+}
+
 static void visit_key(struct hold *hold, const struct key *key, struct entry *entry, void *ctx)
 {
     struct scan_filter *filter = ctx;
     (void)hold;
     if (filter->type.data && !slice_is(filter->type, value_type_name(entry_type(entry))))
         return;
-    if (filter->pattern.data && !glob_match(filter->pattern, key->name))
+    if (filter->pattern.data && !name_matches(filter->pattern, key->name))
         return;
     reply_bulk(filter->reply, key->name);
     filter->matches++;
