@@ -92,7 +92,12 @@ void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t ha
 /* Sets a string. The encoding's name is derived from the bytes (int, embstr, raw). */
 struct entry *keyspace_put_string(struct hold *hold, const struct key *key, struct entry *entry,
                                   struct slice value, int64_t expire_ms);
-/* As above for bytes already in a blob, whose reference is taken over: saves a copy. */
+/* As above with an encoding's name of the caller's choice: raw for any bytes, embstr for up to
+ * STRING_EMBSTR_MAX, int for numbers only. */
+struct entry *keyspace_put_string_as(struct hold *hold, const struct key *key, struct entry *entry,
+                                     struct slice value, int64_t expire_ms,
+                                     enum value_encoding encoding);
+/* As keyspace_put_string for bytes already in a blob, whose reference is taken over: saves a copy. */
 struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct entry *entry,
                                 struct blob *blob, int64_t expire_ms);
 /* Makes the string `len` bytes long (what is new is zeroed, encoding raw, expiry kept; entry NULL = a

@@ -21,8 +21,9 @@ static size_t match_class(struct slice pattern, size_t at, unsigned char c, bool
             at++;
             found |= fold(p[at], nocase) == c;
         } else if (at + 2 < pattern.len && p[at + 1] == '-') {
-            unsigned char low = fold(p[at], nocase), high = fold(p[at + 2], nocase);
-            found |= MIN_OF(low, high) <= c && c <= MAX_OF(low, high);
+            /* Redis compares the bytes of a range as signed ones. */
+            int low = (signed char)fold(p[at], nocase), high = (signed char)fold(p[at + 2], nocase);
+            found |= MIN_OF(low, high) <= (signed char)c && (signed char)c <= MAX_OF(low, high);
             at += 2;
         } else {
             found |= fold(p[at], nocase) == c;

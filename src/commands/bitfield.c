@@ -141,6 +141,14 @@ static __int128 field_value(uint64_t raw, const struct field_op *op)
     return raw;
 }
 
+/* In a signed field of less than 64 bits Redis takes a number to be SET that lies more than INT64_MAX
+ * below the highest one for an overflow upwards. */
+static bool overflows_upwards(__int128 value, __int128 high, const struct field_op *op)
+{
+    return value > high ||
+           (op->verb == FIELD_SET && op->is_signed && op->bits < 64 && high - value > INT64_MAX);
+}
+
 /* Brings `value` into the field's range by its rule. False: the rule is FAIL and it does not fit. */
 static bool field_fit(__int128 *value, const struct field_op *op)
 {
@@ -151,7 +159,7 @@ static bool field_fit(__int128 *value, const struct field_op *op)
     if (op->rule == OVERFLOW_FAIL)
         return false;
     if (op->rule == OVERFLOW_SAT)
-        *value = *value > high ? high : low;
+        *value = overflows_upwards(*value, high, op) ? high : low;
     else
         *value = field_value((uint64_t)*value & (UINT64_MAX >> (64 - op->bits)), op);
     return true;

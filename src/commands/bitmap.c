@@ -388,17 +388,10 @@ static void put_result(struct call *call, const struct key *key, enum bit_operat
         keyspace_put_blob(&call->hold, key, entry, blob, EXPIRE_NONE);
         return;
     }
-    char result[ENTRY_INLINE_MAX], *place;
+    char result[ENTRY_INLINE_MAX];
     combine(op, sources, count, result, len);
-    if (entry && entry_type(entry) != TYPE_STRING) {
-        keyspace_remove(&call->hold, key, entry,
-                        RELAXED_LOAD(&call->server->settings->lazyfree_lazy_server_del));
-        entry = NULL;
-    }
-    if (entry && entry_expires(entry))
-        entry = keyspace_set_expire(&call->hold, key, entry, EXPIRE_NONE);
-    keyspace_string_edit(&call->hold, key, entry, len, &place);
-    memcpy(place, result, len);
+    keyspace_put_string_as(&call->hold, key, entry, slice_of(result, len), EXPIRE_NONE,
+                           ENCODING_RAW);
 }
 
 /* The strings of the source keys; an absent key is an empty one. False after an error. */

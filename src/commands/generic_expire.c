@@ -19,7 +19,7 @@ static bool read_conditions(struct call *call, unsigned *conditions)
         while (w < COUNT_OF(words) && !slice_is(arg, words[w].word))
             w++;
         if (w == COUNT_OF(words)) {
-            call_errorf(call, "ERR Unsupported option %.*s", (int)MIN_OF(arg.len, 128u), arg.data);
+            call_errorf(call, "ERR Unsupported option %.*s", (int)MIN_OF(arg.len, 900u), arg.data);
             return false;
         }
         *conditions |= words[w].flag;

@@ -11,6 +11,11 @@
 #include "engine/settings.h"
 #include "persist/dump.h"
 
+static bool policy_is_lfu(const struct call *call)
+{
+    return RELAXED_LOAD(&call->server->settings->maxmemory_policy) & MAXMEMORY_LFU;
+}
+
 /* ---- COPY ---- */
 
 static bool read_copy_options(struct call *call, uint32_t *db, bool *replace)
@@ -34,11 +39,12 @@ static bool read_copy_options(struct call *call, uint32_t *db, bool *replace)
 static void copy_string(struct call *call, const struct entry *from, const struct key *to,
                         struct entry *old)
 {
+    struct slice value = entry_string(from);
     int64_t expire_ms = entry_expire_ms(from);
-    if (from->flags & ENTRY_OUTLINE)
+    if (from->flags & ENTRY_OUTLINE && value.len > ENTRY_INLINE_MAX)
         keyspace_put_blob(&call->hold, to, old, blob_share(entry_pointer(from)), expire_ms);
     else
-        keyspace_put_string(&call->hold, to, old, entry_string(from), expire_ms);
+        keyspace_put_string_as(&call->hold, to, old, value, expire_ms, entry_encoding(from));
 }
 
 static void copy_other(struct call *call, const struct entry *from, const struct key *to,
@@ -64,8 +70,8 @@ void generic_copy(struct call *call)
         call_error(call, "ERR source and destination objects are the same");
         return;
     }
-    struct entry *old = keyspace_find(&call->hold, &to, FIND_WRITE);
     struct entry *entry = keyspace_find(&call->hold, &from, FIND_READ);
+    struct entry *old = entry ? keyspace_find(&call->hold, &to, FIND_WRITE) : NULL;
     bool go_on = entry && (!old || replace);
     if (go_on) {
         if (entry_type(entry) == TYPE_STRING)
@@ -146,20 +152,19 @@ static bool read_restore_options(struct call *call, struct restore_options *out)
     return true;
 }
 
+/* A time to live beyond the end of time wraps around, as in Redis: it is one of the past. */
 static bool read_restore_time(struct call *call, struct restore_options *out)
 {
     int64_t ttl;
     if (!call_i64(call, 2, &ttl, NULL))
         return false;
-    if (ttl < 0 ||
-        (!out->absolute && __builtin_add_overflow(ttl, call->hold.now_ms, &out->expire_ms))) {
+    if (ttl < 0) {
         call_error(call, "ERR Invalid TTL value, must be >= 0");
         return false;
     }
-    if (out->absolute)
-        out->expire_ms = ttl;
-    if (ttl == 0)
-        out->expire_ms = EXPIRE_NONE;
+    int64_t base_ms = out->absolute ? 0 : call->hold.now_ms;
+    if (ttl > 0)
+        out->expire_ms = (int64_t)((uint64_t)ttl + (uint64_t)base_ms);
     return true;
 }
 
@@ -188,9 +193,9 @@ static void restore_put(struct call *call, const struct key *key, struct entry *
                         struct dump_value *value, const struct restore_options *options)
 {
     struct entry *entry = dump_put(&call->hold, key, old, value, options->expire_ms);
-    if (options->idle_at)
+    if (options->idle_at && !policy_is_lfu(call))
         keyspace_set_idle(&call->hold, entry, (uint64_t)options->idle_s);
-    else if (options->frequency_at)
+    else if (options->frequency_at && policy_is_lfu(call))
         keyspace_set_frequency(&call->hold, entry, (uint8_t)options->frequency);
     call_changed(call, 1);
     if (options->expire_ms != EXPIRE_NONE && !options->absolute)
@@ -244,11 +249,6 @@ static const struct entry *object_entry(struct call *call)
     if (entry == NULL)
         reply_null(call->reply);
     return entry;
-}
-
-static bool policy_is_lfu(const struct call *call)
-{
-    return RELAXED_LOAD(&call->server->settings->maxmemory_policy) & MAXMEMORY_LFU;
 }
 
 static void object_encoding(struct call *call)

@@ -79,8 +79,9 @@ void string_incrbyfloat(struct call *call)
         return;
     }
     struct slice text = slice_of(digits, number_print_long_double(digits, value));
-    keyspace_put_string(&call->hold, &key, entry, text,
-                        entry ? entry_expire_ms(entry) : EXPIRE_NONE);
+    keyspace_put_string_as(&call->hold, &key, entry, text,
+                           entry ? entry_expire_ms(entry) : EXPIRE_NONE,
+                           text.len <= STRING_EMBSTR_MAX ? ENCODING_EMBSTR : ENCODING_RAW);
     call_changed(call, 1);
     plain_effect_set(call, key.name, text, EXPIRE_NONE, true);
     call_notify(call, '$', "incrbyfloat", &key);

@@ -226,7 +226,13 @@ static bool string_fits_inline(const struct key *key, size_t value_len, int64_t 
 struct entry *keyspace_put_string(struct hold *hold, const struct key *key, struct entry *old,
                                   struct slice value, int64_t expire_ms)
 {
-    enum value_encoding encoding = string_encoding_of(value);
+    return keyspace_put_string_as(hold, key, old, value, expire_ms, string_encoding_of(value));
+}
+
+struct entry *keyspace_put_string_as(struct hold *hold, const struct key *key, struct entry *old,
+                                     struct slice value, int64_t expire_ms,
+                                     enum value_encoding encoding)
+{
     if (old != NULL) {
         entry_before_change(hold, key->db, old);
         if (overwrite(hold, old, value, expire_ms, encoding))
