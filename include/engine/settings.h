@@ -257,7 +257,6 @@ struct settings {
     int64_t disk_unknown_seconds; /* without a sample for so long: level unknown */
     int64_t disk_lag_seconds;     /* an fsync older than this: lagging */
     int64_t disk_stall_timeout_s; /* an fsync older than this: by policy */
-    int64_t disk_evict_per_tick;  /* keys evicted per tick for the disk's sake at most */
     int64_t disk_log_seconds;     /* at most one line per transition in so long */
     bool disk_emergency_rewrite, disk_ping_reports_error;
 

@@ -342,7 +342,6 @@ const struct config_directive config_directives[] = {
     INT("disk-unknown-seconds", disk_unknown_seconds, "10", 1, 3600, 0),
     INT("disk-lag-seconds", disk_lag_seconds, "2", 1, 3600, 0),
     INT("disk-stall-timeout", disk_stall_timeout_s, "20", 1, 86400, CONFIG_SECONDS),
-    INT("disk-evict-per-tick", disk_evict_per_tick, "1000", 1, INT_MAX, 0),
     INT("disk-log-seconds", disk_log_seconds, "60", 0, 86400, 0),
     BOOL("disk-emergency-rewrite", disk_emergency_rewrite, "no", 0),
     BOOL("disk-ping-reports-error", disk_ping_reports_error, "no", 0),

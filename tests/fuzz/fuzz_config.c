@@ -1,7 +1,7 @@
 /* fuzz_config.c - a configuration file of any bytes: loading, CONFIG SET and REWRITE hold together.
  *
- * The input is a file. Lines that would read other files or change this process are left out. What was
- * accepted must be shown in a form that CONFIG SET accepts again with the same result, and the
+ * The input is a file. Lines that would read other files or change this process are left out. What
+ * was accepted must be shown in a form that CONFIG SET accepts again with the same result, and the
  * rewritten file must load to the same values and rewrite to itself.
  */
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* test_config_command.c - CONFIG over the wire: replies of both protocols, errors, REWRITE's late reply. */
+/* test_config_command.c - CONFIG over the wire: replies, errors, REWRITE's late reply. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
