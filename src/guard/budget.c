@@ -4,7 +4,8 @@
 #define META_BLOCKS       64
 #define SCALED_PERCENT    4
 #define INODES_MIN        4 /* a rewrite creates a base, an increment and a manifest */
-#define MARK_STEP_DIVISOR 256
+#define MARK_STEP_DIVISOR 256 /* marks lie so far apart at least */
+#define MARK_STEP_LIMIT   (1024 * 1024)
 
 uint64_t budget_percent_of(uint64_t bytes, unsigned percent)
 {
@@ -66,7 +67,8 @@ static void low_and_high(const struct budget_settings *s, uint64_t capacity, uin
 
 static void marks(const struct budget_settings *s, const struct budget_inputs *in, struct budget *b)
 {
-    uint64_t step = MAX_OF(b->capacity / MARK_STEP_DIVISOR, MAX_OF(in->block, 1));
+    uint64_t share = MIN_OF(b->capacity / MARK_STEP_DIVISOR, (uint64_t)MARK_STEP_LIMIT);
+    uint64_t step = MAX_OF(share, MAX_OF(in->block, 1));
     uint64_t *enter = b->enter, *leave = b->leave;
     low_and_high(s, b->capacity, b->r_compact, &enter[GUARD_LOW], &enter[GUARD_HIGH]);
     enter[GUARD_CRITICAL] = b->r_compact + b->r_reclaim + b->r_meta;

@@ -70,7 +70,7 @@ static void watch_oscillation(struct level_state *state, const struct level_sett
         return;
     if (may_leave(s, in, state->level)) {
         state->risen = true;
-    } else if (state->risen && raw >= state->level) {
+    } else if (state->risen && raw >= state->level && !in->full_seen) {
         state->risen = false;
         state->dwell_from_ms = in->now_ms;
         state->dwell_ms = MAX_OF(s->dwell_ms, (uint64_t)LEVEL_CALM_MS);
