@@ -2,8 +2,8 @@
 #include "guard/budget.h"
 
 #define META_BLOCKS       64
-#define SCALED_PERCENT    4
-#define INODES_MIN        4 /* a rewrite creates a base, an increment and a manifest */
+#define SCALED_PERCENT    3
+#define INODES_MIN        4   /* a rewrite creates a base, an increment and a manifest */
 #define MARK_STEP_DIVISOR 256 /* marks lie so far apart at least */
 #define MARK_STEP_LIMIT   (1024 * 1024)
 

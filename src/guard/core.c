@@ -328,8 +328,10 @@ static void judge_policy(struct core *core)
     policy_decide(&inputs, &core->out.act);
     core->out.evict_quota = 0;
     if (core->out.act.evict_on) {
-        uint64_t excess = minus(core->in.data_bytes, core->out.data_target);
-        core->out.evict_quota = MIN_OF(excess, MAX_OF(256 * KIB, core->in.data_bytes / 50));
+        /* a little beyond the target, or the last bytes would take for ever */
+        uint64_t data = core->in.data_bytes;
+        uint64_t excess = minus(data, core->out.data_target) + data / 50;
+        core->out.evict_quota = MIN_OF(excess, MAX_OF(256 * KIB, data / 20));
     }
     if (core->out.act.memory_only && !core->was_memory_only) {
         core->counters.memory_only++;
@@ -387,10 +389,16 @@ static bool wants_space(const struct core *core)
         return true;
     if (mode == POLICY_REWRITE_BY_GROWTH)
         return false;
-    if (mode == POLICY_REWRITE_IF_SAVES || b->free_bytes >= b->leave[GUARD_HIGH])
+    /* not high by the numbers any more: only what is worth it */
+    if (mode != POLICY_REWRITE_IF_SAVES && b->free_bytes >= b->enter[GUARD_HIGH])
+        return gain >= MAX_OF(chain / 3, MIN_OF(b->capacity / 20, 64 * MIB));
+    if (mode == POLICY_REWRITE_IF_SAVES)
         return gain >= MAX_OF(chain / 10, MIN_OF(b->capacity / 20, 64 * MIB));
-    /* eviction first, as long as there is room for its records */
-    if (core->out.act.evict_on && b->free_bytes >= b->enter[GUARD_CRITICAL])
+    /* eviction first, while it has far to go and there is room for its records: the smaller base
+     * leaves twice the room for the log */
+    uint64_t excess = minus(core->in.data_bytes, core->out.data_target);
+    if (core->out.act.evict_on && excess > core->in.data_bytes / 20 &&
+        b->free_bytes >= b->enter[GUARD_CRITICAL])
         return false;
     return gain >= MAX_OF(64 * KIB, MIN_OF(b->capacity / 50, 64 * MIB));
 }
@@ -480,7 +488,7 @@ static void grant_credit(struct core *core)
     else if (level_acting(&core->level) == GUARD_OK || !core->in.gate.can_allocate)
         credit = MAX_OF(room, soft / 2);
     else
-        credit = soft ? MAX_OF(room, MIN_OF(soft / 4, 4 * MIB)) : 0;
+        credit = soft ? MAX_OF(room, MIN_OF(soft / 2, 4 * MIB)) : 0;
     out->credit = (int64_t)MIN_OF(credit, (uint64_t)INT64_MAX) - (int64_t)core->in.log_pending;
     out->largest = waits || !core->sampled ? UINT64_MAX : soft;
     out->retry_ms = 10;

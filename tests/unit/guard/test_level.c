@@ -234,7 +234,8 @@ static void oscillation_gives_two_transitions_a_minute(void **state)
         }
 }
 
-/* Slower than the dwell: planning levels wait for their minute; those that protect may come back at once, once. */
+/* Slower than the dwell: planning levels wait for their minute; those that protect may come back
+ * at once, once. */
 static void slow_oscillation_is_bounded_too(void **state)
 {
     static const uint64_t periods[] = {12000, 19000, 25000, 40000, 59000};
@@ -245,7 +246,8 @@ static void slow_oscillation_is_bounded_too(void **state)
     }
 }
 
-/* Whatever F does: never better than the marks allow, unless low or high is put off; never stuck at the end. */
+/* Whatever F does: never better than the marks allow, unless low or high is put off; never stuck
+ * at the end. */
 static void random_walks_keep_the_invariants(void **state)
 {
     const char *text = getenv("SEED");
