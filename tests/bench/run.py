@@ -172,7 +172,7 @@ def set_requests(value_bytes, ttl=False, pool=256):
     )
 
 
-def in_turns(title, workloads, prepare=None):
+def in_turns(workloads, prepare=None):
     """Measures each workload (name, target, requests, arguments) on both servers by turns; prints a
     row for each.
     """
@@ -201,7 +201,6 @@ def in_turns(title, workloads, prepare=None):
             f"<={target:.2f}x",
             ours.median / theirs.median <= target,
         )
-    return title
 
 
 # --- the benchmarks -------------------------------------------------------------------------------
@@ -210,7 +209,6 @@ def in_turns(title, workloads, prepare=None):
 def bench_p1():
     """GET and SET without pipelining, 50 clients."""
     in_turns(
-        "p1",
         [
             ("get-p1", 1.00, 150000, ("-t", "get", "-c", 50)),
             ("set-p1", 1.00, 150000, ("-t", "set", "-c", 50)),
@@ -221,7 +219,6 @@ def bench_p1():
 def bench_p16():
     """GET and SET in pipelines of 16 on a million keys of 16 bytes with values of 100."""
     in_turns(
-        "p16",
         [
             ("get-p16", 0.40, 1000000, ("-t", "get", "-c", 50, "-P", 16, "-r", 1000000)),
             ("set-p16", 0.45, 1000000, ("-t", "set", "-c", 50, "-P", 16, "-r", 1000000, "-d", 100)),
@@ -237,12 +234,12 @@ def bench_get64k():
         with server.client() as client:
             client.must("SET", "big", letters(65536))
 
-    in_turns("get64k", [("get-64k", 0.75, 30000, ("-c", 50, "GET", "big"))], prepare)
+    in_turns([("get-64k", 0.75, 30000, ("-c", 50, "GET", "big"))], prepare)
 
 
 def bench_mset10():
     """MSET of ten keys, as redis-benchmark has it."""
-    in_turns("mset10", [("mset-10", 0.80, 100000, ("-t", "mset", "-c", 50, "-r", 1000000))])
+    in_turns([("mset-10", 0.80, 100000, ("-t", "mset", "-c", 50, "-r", 1000000))])
 
 
 def bench_echo():

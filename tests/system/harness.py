@@ -562,7 +562,8 @@ class Server:
     `args` are command line arguments as redis-server takes them; `config` is the text of a
     configuration file to start it with. `binary` is the server under test unless said, `cpus` pins
     it ("0"), `env` adds to the environment. stop() asks it to end (SIGTERM), kill() is kill -9,
-    start() starts it again with the same directory and arguments. Attributes: port, pid, dir,
+    start() starts it again with the same directory and arguments. Its data (--dir) is in `data` if
+    that is given, else in `directory`, where its log always is. Attributes: port, pid, dir, data,
     process.
     """
 
@@ -572,6 +573,7 @@ class Server:
         config=None,
         binary=None,
         directory=None,
+        data=None,
         port=None,
         cpus=None,
         env=None,
@@ -584,6 +586,7 @@ class Server:
         self.binary = binary or subject_binary()
         self.name = name or os.path.basename(self.binary)
         self.dir = directory or test_dir(self.name)
+        self.data = data or self.dir
         self.args = [str(a) for a in args]
         if not binary:
             self.args += shlex.split(os.environ.get("SPILLWAY_ARGS", ""))
@@ -616,7 +619,7 @@ class Server:
             with open(path, "w", encoding="utf-8") as f:
                 f.write(self.config)
             line.append(path)
-        line += ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.dir]
+        line += ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.data]
         if self.defaults and "--save" not in self.args and "save " not in (self.config or ""):
             line += ["--save", ""]
         return line + self.args
@@ -744,7 +747,8 @@ class Server:
         return []
 
     def path(self, *names):
-        return os.path.join(self.dir, *names)
+        """A path in its data directory."""
+        return os.path.join(self.data, *names)
 
     # readers of the process
 
