@@ -4,6 +4,13 @@
 
 #include "engine/call.h"
 
+/* The i-th of the keys that the command's row declares. */
+ALWAYS_INLINE struct key plain_key(const struct call *call, uint32_t i)
+{
+    return (struct key){
+        .name = call->argv[call->key_at[i]], .hash = call->key_hash[i], .db = call->db};
+}
+
 /* True if a key that expires at `when_ms` is to be removed at once. Not while loading or as a
  * replica: there the primary's DEL decides. */
 ALWAYS_INLINE bool plain_is_past(const struct call *call, int64_t when_ms)

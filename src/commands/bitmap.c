@@ -399,7 +399,7 @@ static bool read_sources(struct call *call, struct slice *sources, size_t *longe
 {
     *longest = 0;
     for (uint32_t i = 3; i < call->argc; i++) {
-        struct key key = call_key(call, i);
+        struct key key = plain_key(call, i - 2); /* the first is the target */
         struct entry *entry;
         if (!call_find_string(call, &key, FIND_READ, &entry))
             return false;
@@ -415,7 +415,7 @@ static void run_bitop(struct call *call, enum bit_operation op, struct slice *so
     size_t len;
     if (!read_sources(call, sources, &len))
         return;
-    struct key key = call_key(call, 2);
+    struct key key = plain_key(call, 0);
     if (len) {
         put_result(call, &key, op, sources, call->argc - 3, len);
         call_changed(call, 1);

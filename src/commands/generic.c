@@ -5,12 +5,6 @@
 #include "commands/plain.h"
 #include "engine/settings.h"
 
-static struct key declared_key(const struct call *call, uint32_t i)
-{
-    return (struct key){
-        .name = call->argv[call->key_at[i]], .hash = call->key_hash[i], .db = call->db};
-}
-
 bool generic_read_db(struct call *call, uint32_t at, uint32_t *db)
 {
     int64_t number;
@@ -33,7 +27,7 @@ static void remove_all(struct call *call, bool lazy)
 {
     int64_t removed = 0;
     for (uint32_t i = 0; i < call->key_count; i++) {
-        struct key key = declared_key(call, i);
+        struct key key = plain_key(call, i);
         struct entry *entry = keyspace_find(&call->hold, &key, FIND_PEEK);
         if (entry == NULL)
             continue;
@@ -59,7 +53,7 @@ static void count_all(struct call *call, enum find_how how)
 {
     int64_t count = 0;
     for (uint32_t i = 0; i < call->key_count; i++) {
-        struct key key = declared_key(call, i);
+        struct key key = plain_key(call, i);
         count += keyspace_find(&call->hold, &key, how) != NULL;
     }
     reply_int(call->reply, count);

@@ -405,17 +405,11 @@ static void delex_command(struct call *call)
 
 /* ---- several keys at once ---- */
 
-static struct key declared_key(const struct call *call, uint32_t i)
-{
-    return (struct key){
-        .name = call->argv[call->key_at[i]], .hash = call->key_hash[i], .db = call->db};
-}
-
 static void mget_command(struct call *call)
 {
     reply_array(call->reply, call->key_count);
     for (uint32_t i = 0; i < call->key_count; i++) {
-        struct key key = declared_key(call, i);
+        struct key key = plain_key(call, i);
         struct entry *entry = keyspace_find(&call->hold, &key, FIND_READ);
         if (entry && is_string(entry))
             call_reply_string(call, entry);
@@ -428,7 +422,7 @@ static void mget_command(struct call *call)
 static bool any_key(struct call *call, bool there)
 {
     for (uint32_t i = 0; i < call->key_count; i++) {
-        struct key key = declared_key(call, i);
+        struct key key = plain_key(call, i);
         if ((keyspace_find(&call->hold, &key, FIND_WRITE) != NULL) == there)
             return true;
     }
@@ -439,7 +433,7 @@ static bool any_key(struct call *call, bool there)
 static void put_pairs(struct call *call)
 {
     for (uint32_t i = 0; i < call->key_count; i++) {
-        struct key key = declared_key(call, i);
+        struct key key = plain_key(call, i);
         struct entry *entry = keyspace_find(&call->hold, &key, FIND_WRITE);
         store(call, &key, entry, call->argv[call->key_at[i] + 1], EXPIRE_NONE, false);
     }
@@ -468,12 +462,12 @@ static void msetnx_command(struct call *call)
 }
 
 /* Stores the pairs with one expiry for all; logged as one SET or DEL each. */
-static void msetex_store(struct call *call, uint32_t pairs, const struct string_options *options)
+static void msetex_store(struct call *call, const struct string_options *options)
 {
     bool new_expiry = options->flags & OPT_TIMES;
-    for (uint32_t i = 0; i < pairs; i++) {
-        struct key key = call_key(call, 2 + 2 * i);
-        struct slice value = call->argv[3 + 2 * i];
+    for (uint32_t i = 0; i < call->key_count; i++) {
+        struct key key = plain_key(call, i);
+        struct slice value = call->argv[call->key_at[i] + 1];
         struct entry *entry = keyspace_find(&call->hold, &key, FIND_WRITE);
         int64_t expire_ms =
             options->flags & OPT_KEEPTTL && entry ? entry_expire_ms(entry) : options->expire_ms;
@@ -500,7 +494,7 @@ static void msetex_command(struct call *call)
     bool refused = (options.flags & OPT_NX && any_key(call, true)) ||
                    (options.flags & OPT_XX && any_key(call, false));
     if (!refused)
-        msetex_store(call, (uint32_t)pairs, &options);
+        msetex_store(call, &options);
     reply_int(call->reply, !refused);
 }
 
