@@ -155,7 +155,7 @@ static void unknown_command(struct call *call)
     char args[160];
     size_t len = 0;
     for (uint32_t i = 1; i < call->argc && len < 128; i++) {
-        size_t take = MIN_OF(call->argv[i].len, 128 - len);
+        size_t take = strnlen(call->argv[i].data, MIN_OF(call->argv[i].len, 128 - len));
         args[len++] = '\'';
         memcpy(args + len, call->argv[i].data, take);
         len += take;
