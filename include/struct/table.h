@@ -51,7 +51,9 @@ ALWAYS_INLINE void *table_find(const struct table *t, uint64_t hash, table_match
                                const void *key, void *ctx);
 /* Sweep of a batch: first the bucket's line; later, when that has arrived, what a find would look
  * at next: the item of the first slot with this tag, else the chain, else NULL. To be prefetched,
- * not to be read. */
+ * not to be read. These two may be called without the owner's lock, while the table is changed and
+ * even freed: they read only memory that stays mapped (given an allocator that keeps address
+ * space), and what they find is right nearly always. */
 ALWAYS_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash);
 ALWAYS_INLINE void *table_candidate(const struct table *t, uint64_t hash);
 
@@ -102,16 +104,23 @@ struct table_bucket {
     uint64_t slots[TABLE_SLOTS];
 };
 
+/* Where the segments are. Unlocked readers follow it, so a directory is never anything else, not
+ * even when it is freed: see table.c. */
+struct table_directory {
+    size_t entries;
+    struct table_directory *next;    /* in the pool */
+    struct table_bucket *segments[]; /* NULL where nothing is */
+};
+
 struct table {
-    struct table_bucket **segments; /* directory; &first_segment while there is one segment */
-    uint64_t split;                 /* positions (upper 42 bits) under it are spread over `below` */
-    uint64_t below, above;          /* ... buckets, the others over `above`; equal when nothing
+    struct table_directory *directory; /* `only` while there is one segment */
+    uint64_t split;        /* positions (upper 42 bits) under it are spread over `below` */
+    uint64_t below, above; /* ... buckets, the others over `above`; equal when nothing
                                        moves, else below < above */
     size_t count;
     size_t grow_at, shrink_at; /* counts above and below which a bucket is to be moved */
-    struct table_bucket *first_segment;
-    size_t directory; /* entries of it */
-    size_t tail;      /* buckets that the last segment has room for */
+    uint64_t only[3];          /* a directory of one entry */
+    size_t tail;               /* buckets that the last segment has room for */
     size_t bytes;
     unsigned longest;
     table_hash_fn hash_of;
@@ -119,12 +128,35 @@ struct table {
     struct table_bucket first; /* the only bucket of a table of one */
 };
 
+ALWAYS_INLINE uint64_t table_position(uint64_t hash)
+{
+    return hash >> 16 << 22; /* left-aligned; the shard's bits fall off */
+}
+
 ALWAYS_INLINE const struct table_bucket *table_home(const struct table *t, uint64_t hash)
 {
-    uint64_t position = hash >> 16 << 22; /* left-aligned; the shard's bits fall off */
+    uint64_t position = table_position(hash);
     uint64_t buckets = position < t->split ? t->below : t->above;
     uint64_t b = (uint64_t)(((unsigned __int128)position * buckets) >> 64);
-    return &t->segments[b >> TABLE_SEGMENT_BITS][b & (TABLE_SEGMENT - 1)];
+    return &t->directory->segments[b >> TABLE_SEGMENT_BITS][b & (TABLE_SEGMENT - 1)];
+}
+
+/* The same without the lock: most probably the bucket, else NULL or another one. The number of
+ * buckets is read again behind the segment, because a segment may be shorter for a smaller one. */
+ALWAYS_INLINE const struct table_bucket *table_home_unlocked(const struct table *t, uint64_t hash)
+{
+    uint64_t position = table_position(hash), split = RELAXED_LOAD(&t->split);
+    const uint64_t *number = position < split ? &t->below : &t->above;
+    uint64_t buckets = __atomic_load_n(number, __ATOMIC_ACQUIRE);
+    uint64_t b = (uint64_t)(((unsigned __int128)position * buckets) >> 64);
+    const struct table_directory *d = __atomic_load_n(&t->directory, __ATOMIC_ACQUIRE);
+    if (UNLIKELY(b >> TABLE_SEGMENT_BITS >= RELAXED_LOAD(&d->entries)))
+        return NULL;
+    const struct table_bucket *segment =
+        __atomic_load_n(&d->segments[b >> TABLE_SEGMENT_BITS], __ATOMIC_ACQUIRE);
+    if (UNLIKELY(segment == NULL || RELAXED_LOAD(number) != buckets))
+        return NULL;
+    return &segment[b & (TABLE_SEGMENT - 1)];
 }
 
 /* Bit 2 * i + 1 for every slot i whose upper 16 bits are those of hash's lower. */
@@ -182,18 +214,20 @@ ALWAYS_INLINE void *table_find(const struct table *t, uint64_t hash, table_match
 
 ALWAYS_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash)
 {
-    PREFETCH(table_home(t, hash));
+    PREFETCH(table_home_unlocked(t, hash));
 }
 
 ALWAYS_INLINE void *table_candidate(const struct table *t, uint64_t hash)
 {
-    const struct table_bucket *b = table_home(t, hash);
+    const struct table_bucket *b = table_home_unlocked(t, hash);
+    if (UNLIKELY(b == NULL))
+        return NULL;
     for (unsigned tags = table_tags(b, hash); tags; tags &= tags - 1) {
-        void *item = table_slot_item(b->slots[__builtin_ctz(tags) >> 1]);
+        void *item = table_slot_item(RELAXED_LOAD(&b->slots[__builtin_ctz(tags) >> 1]));
         if (LIKELY(item))
             return item;
     }
-    uint64_t link = b->slots[TABLE_SLOTS - 1];
+    uint64_t link = RELAXED_LOAD(&b->slots[TABLE_SLOTS - 1]);
     return link & TABLE_LINK ? (void *)(uintptr_t)table_slot_chain(link) : NULL;
 }
 
