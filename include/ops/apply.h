@@ -16,7 +16,14 @@ void apply_texts_free(struct apply_texts *texts);
 
 void apply_keyspace(struct settings *settings, struct keyspace_options *out);
 void apply_guard(struct settings *settings, struct guard_options *out, struct apply_texts *texts);
-void apply_persist(struct settings *settings, struct persist_options *out, struct apply_texts *texts);
+void apply_persist(struct settings *settings, struct persist_options *out,
+                   struct apply_texts *texts);
+
+/* Log, syslog, title of the process and oom-score-adj, now and by CONFIG SET. Before other threads
+ * start; what cannot be done is one warning each. The title lies over the arguments of main, so
+ * `executable` must not be among them; it stays valid. */
+void apply_process(struct server *server, const char *executable);
+void apply_title(struct server *server, struct bytes *out); /* the title by proc-title-template */
 
 /* Registers the change hooks of every directive that a part below must hear of. Before workers start. */
 void apply_watch(struct server *server);

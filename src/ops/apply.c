@@ -1,6 +1,5 @@
 /* apply.c - the settings, told to keyspace, guard, persistence and log in their own words. */
 #include "ops/apply.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "ops/config.h"
 
@@ -183,13 +182,6 @@ static const char *disk_changed(void *ctx, struct settings *settings)
     return NULL;
 }
 
-static const char *log_changed(void *ctx, struct settings *settings)
-{
-    (void)ctx;
-    log_set_level((enum log_level)RELAXED_LOAD(&settings->loglevel));
-    return NULL;
-}
-
 void apply_watch(struct server *server)
 {
     static const char *const keyspace_names[] = {
@@ -239,5 +231,4 @@ void apply_watch(struct server *server)
         config_on_change(server->config, keyspace_names[i], keyspace_changed, server);
     for (size_t i = 0; i < COUNT_OF(disk_names); i++)
         config_on_change(server->config, disk_names[i], disk_changed, server);
-    config_on_change(server->config, "loglevel", log_changed, server);
 }

@@ -14,6 +14,7 @@
 #include "engine/lane.h"
 #include "engine/settings.h"
 #include "guard/guard.h"
+#include "ops/apply.h"
 #include "ops/config.h"
 #include "ops/ops.h"
 #include "persist/persist.h"
@@ -75,7 +76,6 @@ static void log_effectless(struct config *config)
 void ops_process(struct server *server, const char *executable)
 {
     struct settings *settings = server->settings;
-    log_set_level((enum log_level)settings->loglevel);
     if (settings->daemonize)
         daemonize();
     if (settings->logfile[0] != '\0') {
@@ -91,6 +91,7 @@ void ops_process(struct server *server, const char *executable)
     server->config_path =
         config_path(server->config) != NULL ? mem_strdup(config_path(server->config)) : NULL;
     server->executable = mem_strdup(executable);
+    apply_process(server, server->executable);
     LOG_NOTICE("Spillway %s is starting, pid %d, %lld worker%s", SPILLWAY_VERSION, (int)getpid(),
                (long long)settings->io_threads, settings->io_threads == 1 ? "" : "s");
     log_effectless(server->config);
