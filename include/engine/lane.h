@@ -20,6 +20,7 @@ struct server;
 struct batch;
 
 #define LANE_ERROR_CODES 64
+#define LANE_REPLY_MAX   (1 << 20) /* bytes of replies, from which on lane_feed stops after a batch */
 
 /* How often replies began with one error code: written by the owner; `used` is released after code. */
 struct lane_errors {
@@ -87,13 +88,13 @@ struct lane {
 enum feed_result {
     FEED_MORE,    /* all that is complete was run; *consumed bytes are done */
     FEED_STOPPED, /* deferred or paused: keep the rest, feed it again after client_ready */
+    FEED_FULL,    /* LANE_REPLY_MAX is reached: send the replies, then feed the rest */
     FEED_CLOSE    /* flush the replies, then close */
 };
 
-/* Runs every complete command in data[0..len), which is writable (inline quoting is undone in place).
- * Replies are appended to lane->reply. *wanted: bytes the incomplete command at the end still needs, at
- * least. The caller sends lane->reply (not before plog is durable up to lane->log_gate, if that is not
- * 0) and clears both. */
+/* Runs every complete command in data[0..len). Replies are appended to lane->reply. *wanted: bytes
+ * the incomplete command at the end still needs, at least. The caller sends lane->reply (not before
+ * plog is durable up to lane->log_gate, if that is not 0) and clears both. */
 enum feed_result lane_feed(struct lane *lane, struct client *client, char *data, size_t len,
                            size_t *consumed, size_t *wanted);
 

@@ -21,13 +21,13 @@ struct session {
     int descriptor;
     uint8_t events; /* what is polled: UV_READABLE ... */
     bool stalled;   /* the engine stopped: `input` waits for client_ready */
+    bool held;      /* `input` holds commands that wait for the outbox to be drained */
     bool throttled; /* not read until its outbox is drained */
     bool closing;   /* closed when the outbox is empty; nothing is run any more */
     bool closed;
     bool in_ready, in_gated;
-    struct bytes
-        input;     /* kept bytes: an incomplete command, or what the engine would not run yet */
-    size_t wanted; /* bytes that the incomplete command still needs, at least */
+    struct bytes input; /* kept bytes: an incomplete command, or what must not run yet */
+    size_t wanted;      /* bytes that the incomplete command still needs, at least */
     struct outbox out;
     uint64_t soft_since_us; /* above the soft output limit since; 0 = is not */
     struct session *next_ready, *next_gated, *previous_gated;

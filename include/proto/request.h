@@ -72,10 +72,11 @@ void request_parser_free(struct request_parser *p);
  * between), the byte behind the last command (data + out->size) after REQUEST_READY. After
  * REQUEST_BAD the parser must not be used but to free it.
  *
- * On READY out->argv is valid until the vector is reset, its slices as long as the buffer.
- * Quoting of inline commands is undone in place, which is why data is not const. On INCOMPLETE
- * *wanted is the number of bytes that are missing of the current argument and its CRLF, so that
- * the caller can size its buffer; at least 1. The hot case (a whole multibulk command in the
+ * On READY out->argv is valid until the vector is reset, its slices as long as the buffer;
+ * the words of an inline command are copied, quoting undone, into the vector. The input is never
+ * written to, so what was parsed but not run may be parsed again. On INCOMPLETE *wanted is the
+ * number of bytes that are missing of the current argument and its CRLF, so that the caller can
+ * size its buffer; at least 1. The hot case (a whole multibulk command in the
  * buffer) allocates nothing; any command costs time linear in its bytes, however many pieces it
  * arrives in, and memory only for arguments that have arrived. */
 enum request_result request_parse(struct request_parser *p, const struct request_limits *limits,

@@ -381,6 +381,9 @@ enum feed_result lane_feed(struct lane *lane, struct client *client, char *data,
             return feed_bad(lane, client);
         if (result == REQUEST_INCOMPLETE)
             break;
+        if (UNLIKELY(lane->reply.bytes.len + lane->reply.reference_bytes >= LANE_REPLY_MAX &&
+                     *consumed < len))
+            return FEED_FULL;
     }
     return FEED_MORE;
 }

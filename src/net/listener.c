@@ -50,6 +50,7 @@ struct listener {
     int descriptor;
     bool unix_socket;
     int64_t keepalive_s; /* as set on the descriptor */
+    bool stale;          /* connections not accepted yet may have inherited an older keepalive */
 };
 
 struct front_request {
@@ -198,15 +199,26 @@ static void set_option(int descriptor, int level, int name, int value)
         LOG_VERBOSE("Socket option %d/%d could not be set: %s", level, name, strerror(errno));
 }
 
-static void set_keepalive(struct listener *listener, int64_t seconds)
+static void set_keepalive(int descriptor, int64_t seconds)
 {
-    listener->keepalive_s = seconds;
-    set_option(listener->descriptor, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
     if (seconds <= 0)
         return;
-    set_option(listener->descriptor, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds);
-    set_option(listener->descriptor, IPPROTO_TCP, TCP_KEEPINTVL, (int)MAX_OF(seconds / 3, 1));
-    set_option(listener->descriptor, IPPROTO_TCP, TCP_KEEPCNT, 3);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, (int)MAX_OF(seconds / 3, 1));
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+/* Connections inherit when the handshake ends, not when they are accepted: after a change those that
+ * are waiting already get the option one by one. */
+static void follow_keepalive(struct listener *listener)
+{
+    int64_t seconds = RELAXED_LOAD(&settings_of(listener->front)->tcp_keepalive_s);
+    if (LIKELY(listener->unix_socket || listener->keepalive_s == seconds))
+        return;
+    listener->keepalive_s = seconds;
+    listener->stale = true;
+    set_keepalive(listener->descriptor, seconds);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
@@ -231,9 +243,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = CONTAINER_OF(poll, struct listener, poll);
     struct front *front = listener->front;
-    int64_t seconds = RELAXED_LOAD(&settings_of(front)->tcp_keepalive_s);
-    if (UNLIKELY(!listener->unix_socket && listener->keepalive_s != seconds))
-        set_keepalive(listener, seconds);
+    follow_keepalive(listener);
     int64_t most = MAX_OF(RELAXED_LOAD(&settings_of(front)->max_new_connections_per_cycle), 1);
     for (int64_t i = 0; i < most; i++) {
         struct sockaddr_storage peer = {0};
@@ -241,11 +251,14 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         int descriptor = accept4(listener->descriptor, (struct sockaddr *)&peer, &len,
                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0) {
+            if (UNLIKELY(listener->stale))
+                set_keepalive(descriptor, listener->keepalive_s);
             admit(front, listener, descriptor, &peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             rest(front, errno);
             return;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            listener->stale = false;
             return;
         } /* else this one connection went wrong: on to the next */
     }
@@ -271,7 +284,8 @@ static int add_listener(struct front *front, int descriptor, bool unix_socket)
     l->unix_socket = unix_socket;
     if (!unix_socket) {
         set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-        set_keepalive(l, RELAXED_LOAD(&settings_of(front)->tcp_keepalive_s));
+        l->keepalive_s = RELAXED_LOAD(&settings_of(front)->tcp_keepalive_s);
+        set_keepalive(descriptor, l->keepalive_s);
     }
     l->next = front->listeners;
     front->listeners = l;
@@ -569,7 +583,7 @@ int front_start(struct front *front)
 
 void front_free(struct front *front)
 {
-    (void)ask(front, run_end);
+    (void)ask(front, front->started ? run_end : run_close);
     if (front->started)
         uv_thread_join(&front->thread);
     for (uint32_t i = 0; i < front->signal_count; i++)

@@ -16,7 +16,8 @@
  *   - while it is throttled: its client does not read its replies. Redis would buffer without
  *     bound, and clients rely on some of that: they write a whole pipeline before they read. So a
  *     session may hold THROTTLE_ALWAYS bytes of replies; only when its worker's outboxes sum up to
- *     more than THROTTLE_BUDGET, those above THROTTLE_SOME wait. client-output-buffer-limit closes;
+ *     more than THROTTLE_BUDGET, those above THROTTLE_SOME wait. Commands that were received with
+ *     those that filled the outbox are held until it is drained. client-output-buffer-limit closes;
  *   - while it is stalled (a deferred or paused command) and much input is kept already. The socket
  *     is then polled for a disconnect only;
  *   - once it is closing: it ends when its outbox is empty.
@@ -384,13 +385,17 @@ static void finish(struct session *s)
 static void process_or_close(struct session *s, char *data, size_t len)
 {
     struct worker *w = s->worker;
-    size_t consumed, wanted;
-    w->feeding = s;
-    enum feed_result result = lane_feed(&w->lane, &s->client, data, len, &consumed, &wanted);
-    w->feeding = NULL;
-    s->wanted = wanted;
-    if (UNLIKELY(!send_replies_or_close(s)))
-        return;
+    enum feed_result result;
+    size_t at = 0;
+    do {
+        size_t consumed;
+        w->feeding = s;
+        result = lane_feed(&w->lane, &s->client, data + at, len - at, &consumed, &s->wanted);
+        w->feeding = NULL;
+        at += consumed;
+        if (UNLIKELY(!send_replies_or_close(s)))
+            return;
+    } while (UNLIKELY(result == FEED_FULL && !s->throttled));
     if (UNLIKELY(result == FEED_CLOSE)) {
         if (RELAXED_LOAD(&s->client.flags) & CLIENT_CLOSE_NOW)
             session_close(s);
@@ -399,8 +404,9 @@ static void process_or_close(struct session *s, char *data, size_t len)
         return;
     }
     s->stalled = result == FEED_STOPPED;
-    if (UNLIKELY(consumed != len || s->input.cap != 0)) {
-        if (!keep_input(s, data == s->input.data, data + consumed, len - consumed)) {
+    s->held = result == FEED_FULL;
+    if (UNLIKELY(at != len || s->input.cap != 0)) {
+        if (!keep_input(s, data == s->input.data, data + at, len - at)) {
             session_close(s);
             return;
         }
@@ -408,6 +414,17 @@ static void process_or_close(struct session *s, char *data, size_t len)
     if (LIKELY(s->events == UV_READABLE && s->out.bytes == 0 && !s->stalled))
         return;
     update_interest(s);
+}
+
+/* The outbox has been flushed: goes on with what had to wait for that. */
+static void go_on_or_close(struct session *s)
+{
+    if (s->held && !s->throttled && !s->closing) {
+        s->held = false;
+        process_or_close(s, s->input.data, s->input.len);
+    } else {
+        update_interest(s);
+    }
 }
 
 /* Where the next bytes are received to; NULL: no memory. */
@@ -482,9 +499,10 @@ static void on_event(uv_poll_t *poll, int status, int events)
         return;
     }
     if (UNLIKELY(events & UV_WRITABLE)) {
-        if (!flush_or_close(s))
+        if (flush_or_close(s))
+            go_on_or_close(s);
+        if (s->closed)
             return;
-        update_interest(s);
     }
     if (LIKELY(events & UV_READABLE) && !s->closing && !s->throttled)
         read_or_close(s);
@@ -580,7 +598,7 @@ void session_run_gated(struct worker *w)
     for (struct session *s = w->gated; s != NULL; s = next) {
         next = s->next_gated;
         if (flush_or_close(s))
-            update_interest(s);
+            go_on_or_close(s);
     }
 }
 

@@ -228,24 +228,29 @@ static enum request_result parse_inline(struct input *in, struct request *out)
     if (line_len > 0 && in->data[line_len - 1] == '\r')
         line_len--;
     const char *at = in->data, *end = in->data + line_len;
-    size_t len;
+    size_t len, text_len = 0;
     uint32_t argc = 0;
     int more;
-    while ((more = split_next(&at, end, NULL, &len)) > 0)
+    while ((more = split_next(&at, end, NULL, &len)) > 0) {
+        text_len += len;
         argc++;
+    }
     if (more < 0)
         return bad(p, "Protocol error: unbalanced quotes in request");
-    struct slice *argv = argc ? vector_room(in->vector, argc) : NULL;
+    /* The words are copied behind their slices: the input stays as it is, so that a command that
+     * cannot be run now can be parsed again. */
+    size_t slices = argc + (text_len + sizeof(struct slice) - 1) / sizeof(struct slice);
+    struct slice *argv = argc ? vector_room(in->vector, slices) : NULL;
     if (!argv && argc)
         return bad(p, OUT_OF_MEMORY);
 
-    char *to = in->data;
+    char *to = (char *)(argv + argc);
     at = in->data;
-    for (uint32_t i = 0; split_next(&at, end, to, &len) > 0; i++) {
+    for (uint32_t i = 0; i < argc && split_next(&at, end, to, &len) > 0; i++) {
         argv[i] = slice_of(to, len);
-        to += at - to;
+        to += len;
     }
-    in->vector->len += argc;
+    in->vector->len += argc ? slices : 0;
     *out = (struct request){.argc = argc, .argv = argv, .size = size};
     parser_rewind(p);
     return REQUEST_READY;
