@@ -10,6 +10,10 @@ extern const struct command string_commands[];
 extern const struct command bitmap_commands[];
 extern const struct command generic_commands[];
 extern const struct command connection_commands[];
+extern const struct command client_commands[];
+extern const struct command command_commands[];
+extern const struct command server_commands[];
+extern const struct command memory_commands[];
 
 /* Adds all of them. Before workers start. */
 void commands_register(struct registry *registry);

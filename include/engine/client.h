@@ -27,16 +27,18 @@ enum client_flags {
     CLIENT_PAUSED = 1 << 9, /* waits for the end of CLIENT PAUSE */
     CLIENT_READONLY = 1 << 10,
     CLIENT_INTERNAL = 1 << 11, /* loader and tests: no admission, no log */
-    CLIENT_MONITOR = 1 << 12
+    CLIENT_MONITOR = 1 << 12,
+    CLIENT_IMPORT_SOURCE = 1 << 13 /* feeds data while import-mode is on */
 };
 
 struct client {
-    uint64_t id;                  /* set once */
-    struct lane *lane;            /* set once: the owner */
-    uint32_t flags;               /* atomic: enum client_flags */
-    uint32_t db;                  /* owner; atomic for readers */
-    uint8_t resp;                 /* 2 or 3; owner; atomic */
-    bool authenticated;           /* owner */
+    uint64_t id;        /* set once */
+    struct lane *lane;  /* set once: the owner */
+    uint32_t flags;     /* atomic: enum client_flags */
+    uint32_t db;        /* owner; atomic for readers */
+    uint8_t resp;       /* 2 or 3; owner; atomic */
+    bool authenticated; /* owner */
+    bool killed;        /* atomic: closed by CLIENT KILL as soon as its lane hears of it */
     struct request_parser parser; /* owner */
 
     struct client *next, *previous; /* lane's registry lock */

@@ -43,10 +43,20 @@ struct lane_stats {
     struct lane_errors by_code;
 };
 
+/* Bucket i of a histogram of durations: those below 2^i microseconds that are in none before. */
+#define COMMAND_TIME_BUCKETS 24
+
 /* Per command row and lane; index = registry index of the row. */
 struct command_stats {
     uint64_t calls, failed, rejected, us; /* owner lane; atomic for readers */
+    uint64_t by_time[COMMAND_TIME_BUCKETS];
 };
+
+ALWAYS_INLINE unsigned command_time_bucket(uint64_t us)
+{
+    unsigned bits = 63 - (unsigned)__builtin_clzll(us << 1 | 1);
+    return MIN_OF(bits, COMMAND_TIME_BUCKETS - 1);
+}
 
 struct lane_message {
     struct queue_node node;

@@ -15,10 +15,13 @@ struct lazyfree;
 struct lane;
 struct settings;
 struct config;
+struct ops;
 
 #define LANES_MAX 128
 
 enum server_phase { SERVER_STARTING, SERVER_LOADING, SERVER_READY, SERVER_STOPPING };
+
+enum server_shutdown { SHUTDOWN_NONE, SHUTDOWN_SAVING, SHUTDOWN_ABORTED };
 
 enum server_stop_how {
     STOP_DEFAULT = 0, /* a final snapshot if save points are configured */
@@ -38,10 +41,12 @@ struct server {
     struct persist *persist;       /* set once; NULL in tests without a disk */
     struct lazyfree *lazyfree;     /* set once; may be NULL */
     struct registry *registry;     /* set once */
+    struct ops *ops;               /* ops/state.h; set once; NULL in tests of layers below */
     struct lane *lanes[LANES_MAX]; /* set once */
     unsigned lane_count;
     uint64_t seed; /* keyspace seed */
     char run_id[41];
+    char repl_id[41];   /* settings lock: the id of this data set's history */
     int64_t started_ms; /* wall */
     uint64_t started_mono_ms;
     uint64_t next_client_id; /* atomic */
@@ -49,10 +54,12 @@ struct server {
     uint64_t pause_until_ms; /* atomic: CLIENT PAUSE (wall ms); 0 = none */
     uint32_t pause_all;      /* atomic: 1 = all commands, 0 = writes */
     uint32_t
-        gate_replies; /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
-    uint64_t peak_memory; /* atomic */
-    char *config_path;    /* set once; absolute; NULL without a file */
-    char *executable;     /* set once */
+        gate_replies;  /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
+    uint32_t shutdown; /* atomic: enum server_shutdown, of a SHUTDOWN that saves first */
+    uint64_t peak_memory;    /* atomic */
+    uint64_t startup_memory; /* set once: bytes in use before any data was loaded */
+    char *config_path;       /* set once; absolute; NULL without a file */
+    char *executable;        /* set once */
     /* Asks the process to stop, as SHUTDOWN and signals do: a flag of enum server_stop_how besides. Any
      * thread. Set by main. */
     void (*stop)(struct server *server, unsigned how);

@@ -5,5 +5,6 @@
 #include "engine/command.h"
 
 extern const struct command config_commands[]; /* CONFIG */
+extern const struct command info_commands[];   /* INFO */
 
 #endif

@@ -16,7 +16,8 @@ void ops_register(struct registry *registry);
 const struct guard_hooks *ops_guard_hooks(struct server *server);
 /* Observers of the engine: slow log and latency. After the lanes were built. */
 void ops_install(struct server *server);
-void ops_start(struct server *server);        /* the HTTP thread */
+void ops_uninstall(struct server *server);    /* tests: frees what it made; nothing else runs */
+void ops_start(struct server *server);        /* threads: samples, HTTP */
 void ops_notify_ready(struct server *server); /* loaded: tells systemd */
 void ops_stop(struct server *server);         /* before the guard stops */
 

@@ -227,6 +227,7 @@ static void count_call(struct call *call, uint32_t index, uint64_t us)
     struct command_stats *stats = &call->lane->command_stats[index];
     OWNER_ADD(&stats->calls, 1);
     OWNER_ADD(&stats->us, us);
+    OWNER_ADD(&stats->by_time[command_time_bucket(us)], 1);
     if (UNLIKELY(call->failed))
         OWNER_ADD(&stats->failed, 1);
 }

@@ -2,8 +2,7 @@
  * ops/config.h.
  *
  * REWRITE is the one that waits for the disk: a thread of its own does it, and the reply comes by a
- * message to the client's lane. RESETSTAT asks each lane to set its own counters back, because
- * nobody else may write them.
+ * message to the client's lane.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "guard/guard.h"
 #include "ops/commands.h"
 #include "ops/config.h"
+#include "ops/info.h"
 
 /* ---- GET ---- */
 
@@ -62,63 +62,9 @@ static void config_set_command(struct call *call)
 
 /* ---- RESETSTAT ---- */
 
-static void clear_counter(uint64_t *counter)
-{
-    RELAXED_STORE(counter, 0);
-}
-
-/* The owner's: everything but `dirty`, which others measure from. Codes of errors keep their
- * places, with a count of zero: readers may be looking at them. */
-static void clear_lane(struct lane *lane)
-{
-    struct lane_stats *s = &lane->stats;
-    uint64_t *counters[] = {&s->keyspace.hits,
-                            &s->keyspace.misses,
-                            &s->keyspace.expired,
-                            &s->keyspace.evicted,
-                            &s->keyspace.evicted_disk,
-                            &s->commands,
-                            &s->errors,
-                            &s->connections,
-                            &s->rejected_connections,
-                            &s->bytes_in,
-                            &s->bytes_out,
-                            &s->reads,
-                            &s->writes,
-                            &s->queries_too_big,
-                            &s->outputs_too_big,
-                            &s->refused_disk,
-                            &s->refused_memory,
-                            &s->eviction_us};
-    for (size_t i = 0; i < COUNT_OF(counters); i++)
-        clear_counter(counters[i]);
-    for (uint32_t i = 0; i < s->by_code.used; i++)
-        clear_counter(&s->by_code.codes[i].count);
-    for (size_t i = 0; i < registry_rows(lane->server->registry); i++) {
-        clear_counter(&lane->command_stats[i].calls);
-        clear_counter(&lane->command_stats[i].failed);
-        clear_counter(&lane->command_stats[i].rejected);
-        clear_counter(&lane->command_stats[i].us);
-    }
-}
-
-static void clear_by_message(struct lane *lane, struct lane_message *message)
-{
-    clear_lane(lane);
-    mem_free(message);
-}
-
 static void config_resetstat(struct call *call)
 {
-    struct server *server = call->server;
-    clear_lane(call->lane);
-    for (unsigned i = 0; i < server->lane_count; i++) {
-        if (server->lanes[i] == call->lane)
-            continue;
-        struct lane_message *message = mem_zalloc(sizeof(*message));
-        message->run = clear_by_message;
-        lane_post(server->lanes[i], message);
-    }
+    stats_reset(call->server);
     reply_ok(call->reply);
 }
 
