@@ -6,5 +6,6 @@
 
 extern const struct command config_commands[]; /* CONFIG */
 extern const struct command info_commands[];   /* INFO */
+extern const struct command disk_commands[];   /* DISK */
 
 #endif

@@ -12,10 +12,13 @@ struct stats_baseline {
     struct command_stats *commands; /* ops->lock; by row */
 };
 
+struct probes;
+
 struct ops {
     struct lock lock;
     struct stats_baseline *baselines; /* by lane */
     struct sampler sampler;
+    struct probes *probes; /* NULL before ops_start */
 };
 
 /* Counters of all lanes since the last reset. Any thread. */

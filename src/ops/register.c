@@ -3,11 +3,12 @@
 #include "base/rand.h"
 #include "ops/commands.h"
 #include "ops/ops.h"
+#include "ops/probes.h"
 #include "ops/state.h"
 
 void ops_register(struct registry *registry)
 {
-    static const struct command *const families[] = {config_commands, info_commands};
+    static const struct command *const families[] = {config_commands, disk_commands, info_commands};
     for (size_t i = 0; i < COUNT_OF(families); i++)
         registry_add(registry, families[i]);
 }
@@ -37,9 +38,11 @@ void ops_uninstall(struct server *server)
 void ops_start(struct server *server)
 {
     sampler_start(&server->ops->sampler, server);
+    server->ops->probes = probes_start(server);
 }
 
 void ops_stop(struct server *server)
 {
+    probes_stop(server->ops->probes);
     sampler_stop(&server->ops->sampler);
 }
