@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/panic.h"
+#include "plog/plog.h"
 
 #define REPLY_BY_REFERENCE_MIN (16 * 1024) /* bytes from which a string is sent without a copy */
 
@@ -46,6 +47,9 @@ static void append_command(struct bytes *out, uint32_t argc, const struct slice 
 
 void call_effect(struct call *call, uint32_t argc, const struct slice *argv)
 {
+    /* A log that nobody reads now stays so until the shards are dropped. */
+    if (call->hold.mask != 0 && !plog_is_active(call->server->plog))
+        return;
     if (!call->effect_replaced) {
         call->lane->record.len = 0;
         call->effect_replaced = true;
