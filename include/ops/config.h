@@ -39,8 +39,10 @@ const char *config_error(struct config *c);
 /* Absolute path of the file given by the command line, or NULL. */
 const char *config_path(const struct config *c);
 
-/* Directives with an effect on things that only main can reach, in the order of the files: `user`
- * (ACL rules) and `rename-command`. */
+/* Before loading: main will act on lines of this directive (`user`: ACL rules, `rename-
+ * command`), which it finds in config_extras. Without this they are refused, for nobody would. */
+void config_accept(struct config *c, const char *name);
+/* Lines of accepted directives, in the order of the files. */
 struct config_extra {
     const char *file; /* as shown in errors */
     int line;
@@ -62,8 +64,9 @@ enum config_start { CONFIG_START_RUN, CONFIG_START_EXIT, CONFIG_START_FAIL };
  * error are appended to `out`; the caller prints it (to stderr on CONFIG_START_FAIL) and exits. */
 enum config_start config_start(struct config *c, int argc, char *const *argv, struct bytes *out);
 /* Reads FILE and appends one line per directive to out: honoured, stored without effect, or refused
- * with the reason. Returns how many were refused (1 if the file cannot be read). */
-size_t config_check(const char *path, struct bytes *out);
+ * with the reason. Returns how many were refused (1 if the file cannot be read). c stays as it
+ * is; what it accepts counts. */
+size_t config_check(const struct config *c, const char *path, struct bytes *out);
 
 /* ---- Changing at run time, any thread ---- */
 

@@ -158,6 +158,7 @@ struct config_row_state {
     bool given;         /* set by a file, the command line or CONFIG SET */
     bool in_include;    /* an included file sets it ... */
     bool after_include; /* ... and something has set it since */
+    bool accepted;      /* CONFIG_EXTRA: somebody acts on it */
 };
 
 struct config {

@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "commands/commands.h"
 #include "engine/settings.h"
+#include "guard/guard.h"
 
 bool connection_name_is_valid(struct slice name)
 {
@@ -156,10 +157,25 @@ static void hello_command(struct call *call)
     reply_hello(call);
 }
 
+/* disk-ping-reports-error: replies why writes are refused for want of disk; false if they are not. */
+static bool ping_reports_disk(struct call *call)
+{
+    struct guard *guard = call->server->guard;
+    char text[512];
+    if (!RELAXED_LOAD(&call->server->settings->disk_ping_reports_error) || guard == NULL ||
+        RELAXED_LOAD(&guard_verdict(guard)->growth) != GUARD_GROWTH_REFUSED)
+        return false;
+    guard_refusal_text(guard, text, sizeof text);
+    call_error(call, text);
+    return true;
+}
+
 static void ping_command(struct call *call)
 {
     if (call->argc > 2)
         call_wrong_arity(call);
+    else if (ping_reports_disk(call))
+        return;
     else if (call->argc == 2)
         reply_bulk(call->reply, call->argv[1]);
     else

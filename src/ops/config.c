@@ -150,6 +150,13 @@ void config_put_value(struct config *c, size_t row, struct config_value *value)
     *value = (struct config_value){0};
 }
 
+void config_accept(struct config *c, const char *name)
+{
+    size_t row = row_of(name);
+    ASSERT(config_directives[row].flags & CONFIG_EXTRA);
+    c->rows[row].accepted = true;
+}
+
 /* ---- Conditions over several directives ---- */
 
 static const struct {

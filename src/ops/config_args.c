@@ -63,7 +63,7 @@ static bool print_line(void *ctx, const struct config_line *line)
     return true;
 }
 
-size_t config_check(const char *path, struct bytes *out)
+size_t config_check(const struct config *like, const char *path, struct bytes *out)
 {
     struct check check = {.out = out};
     char *text;
@@ -74,6 +74,8 @@ size_t config_check(const char *path, struct bytes *out)
         return 1;
     }
     struct config *c = config_new();
+    for (size_t row = 0; row < config_directive_count; row++)
+        c->rows[row].accepted = like->rows[row].accepted;
     config_load_lines(c, path, slice_of(text, len), print_line, &check);
     const char *reason = config_check_all(c, rows);
     if (reason != NULL) {
@@ -175,7 +177,7 @@ enum config_start config_start(struct config *c, int argc, char *const *argv, st
             bytes_append_str(out, "--check-config takes the path of one file\n");
             return CONFIG_START_FAIL;
         }
-        return config_check(argv[2], out) == 0 ? CONFIG_START_EXIT : CONFIG_START_FAIL;
+        return config_check(c, argv[2], out) == 0 ? CONFIG_START_EXIT : CONFIG_START_FAIL;
     }
     if (load_all(c, argc, argv))
         return CONFIG_START_RUN;

@@ -123,7 +123,7 @@ static bool keep_extra(struct load *load, const struct config_line *line, size_t
 {
     struct config *c = load->config;
     const struct config_directive *d = &config_directives[row];
-    if (d->flags & CONFIG_UNSUPPORTED)
+    if (!c->rows[row].accepted)
         return refuse(load, d->note);
     if (argc < 2 || (slice_is((*argv)[0], "rename-command") && argc != 3))
         return refuse(load, "wrong number of arguments");

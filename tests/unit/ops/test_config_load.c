@@ -142,11 +142,14 @@ static void test_conditions(void **state)
                              "low before it gets high");
 }
 
-static void test_cluster_replica(void **state)
+static void test_unsupported(void **state)
 {
     (void)state;
-    assert_false(load("cluster-enabled yes\nslaveof host 1\n"));
-    assert_string_equal(config_error(c), HEAD "replicaof directive not allowed in cluster mode");
+    assert_true(load("replicaof no one\ntls-port 0\n"));
+    assert_false(load("replicaof host 1\n"));
+    assert_string_equal(
+        config_error(c),
+        AT("test.conf", "1", "replicaof host 1") "this server does not follow a primary");
 }
 
 static void test_include(void **state)
@@ -197,6 +200,13 @@ static void test_extras(void **state)
 {
     (void)state;
     size_t count;
+    assert_false(load("user x on\n"));
+    assert_string_equal(
+        config_error(c),
+        AT("test.conf", "1",
+           "user x on") "this server has one user only, whose password is requirepass");
+    config_accept(c, "user");
+    config_accept(c, "rename-command");
     assert_true(load("port 1\nuser default on nopass ~*\nrename-command FLUSHALL \"\"\n"));
     const struct config_extra *extras = config_extras(c, &count);
     assert_int_equal(count, 2);
@@ -275,7 +285,7 @@ static void test_check(void **state)
     struct bytes out = {0};
     const char *path =
         file("c.conf", "# x\nport 7000\nactiverehashing no\n\nprot 1\nport x\nmptcp no\n");
-    assert_int_equal(config_check(path, &out), 2);
+    assert_int_equal(config_check(c, path, &out), 2);
     const char *expected[] = {":2: honoured               port 7000\n",
                               ":3: stored without effect  activerehashing no\n",
                               ":5: refused                prot 1  (Unknown directive 'prot', did "
@@ -287,7 +297,7 @@ static void test_check(void **state)
     for (size_t i = 0; i < COUNT_OF(expected); i++)
         assert_non_null(strstr(bytes_str(&out), expected[i]));
     out.len = 0;
-    assert_int_equal(config_check("/nonexistent", &out), 1);
+    assert_int_equal(config_check(c, "/nonexistent", &out), 1);
     bytes_free(&out);
 }
 
@@ -359,7 +369,7 @@ int main(void)
         T(test_fatal),
         T(test_nearest),
         T(test_conditions),
-        T(test_cluster_replica),
+        T(test_unsupported),
         T(test_include),
         T(test_include_errors),
         T(test_extras),

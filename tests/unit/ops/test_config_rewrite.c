@@ -201,6 +201,7 @@ static void test_hooked_lines(void **state)
 {
     (void)state;
     const char *old = "user a on\n# x\nuser b on\nport 1\n";
+    config_accept(c, "user");
     load(old);
     assert_rewritten(old, old);
     config_on_rewrite(c, "user", user_lines, "user default on nopass\n");
