@@ -31,15 +31,15 @@ struct engine_fixture {
 
 static struct engine_fixture *fixture; /* of the running test, for the observers below */
 
-static void fixture_on_notify(struct call *call, char class, const char *event,
-                              const struct key *key)
+UNUSED static void fixture_on_notify(struct call *call, char class, const char *event,
+                                     const struct key *key)
 {
     (void)call;
     bytes_printf(&fixture->events, "%s%c:%s:%.*s", fixture->events.len ? " " : "", class, event,
                  (int)key->name.len, key->name.data);
 }
 
-static void fixture_take(uint64_t mask, void (*run)(struct hold *hold))
+UNUSED static void fixture_take(uint64_t mask, void (*run)(struct hold *hold))
 {
     struct hold hold = {.keyspace = fixture->server.keyspace,
                         .now_ms = clock_wall_ms(),
@@ -50,20 +50,20 @@ static void fixture_take(uint64_t mask, void (*run)(struct hold *hold))
     hold_drop(&hold);
 }
 
-static void fixture_open_log(struct hold *hold)
+UNUSED static void fixture_open_log(struct hold *hold)
 {
     (void)hold;
     fixture->log = plog_reader_open(fixture->server.plog);
 }
 
-static void fixture_flush(struct hold *hold)
+UNUSED static void fixture_flush(struct hold *hold)
 {
     for (uint32_t db = 0; db < 16; db++)
         keyspace_flush_db(hold, db, false);
 }
 
 /* `families`: arrays of rows, ended by NULL. */
-static void fixture_open(struct engine_fixture *f, const struct command *const *families)
+UNUSED static void fixture_open(struct engine_fixture *f, const struct command *const *families)
 {
     struct keyspace_options options = {.databases = 16,
                                        .policy = EVICT_NONE,
@@ -94,7 +94,7 @@ static void fixture_open(struct engine_fixture *f, const struct command *const *
     fixture_take(HOLD_ALL, fixture_open_log);
 }
 
-static void fixture_close(struct engine_fixture *f)
+UNUSED static void fixture_close(struct engine_fixture *f)
 {
     client_free(&f->client);
     plog_reader_close(f->log);
@@ -110,7 +110,7 @@ static void fixture_close(struct engine_fixture *f)
     mem_thread_leave();
 }
 
-static void fixture_append_arg(struct bytes *out, struct slice arg)
+UNUSED static void fixture_append_arg(struct bytes *out, struct slice arg)
 {
     bytes_printf(out, "$%zu\r\n", arg.len);
     bytes_append(out, arg.data, arg.len);
@@ -118,7 +118,7 @@ static void fixture_append_arg(struct bytes *out, struct slice arg)
 }
 
 /* Feeds bytes and collects the reply, references included. */
-static const char *fixture_feed(struct engine_fixture *f, struct bytes *input)
+UNUSED static const char *fixture_feed(struct engine_fixture *f, struct bytes *input)
 {
     size_t consumed, wanted, at = 0;
     f->reply.len = 0;
@@ -139,7 +139,7 @@ static const char *fixture_feed(struct engine_fixture *f, struct bytes *input)
 }
 
 /* Runs one command; the reply is valid until the next. */
-static const char *fixture_run(struct engine_fixture *f, const char *line)
+UNUSED static const char *fixture_run(struct engine_fixture *f, const char *line)
 {
     struct slice *args;
     int count = split_line(slice_str(line), &args);
@@ -154,7 +154,7 @@ static const char *fixture_run(struct engine_fixture *f, const char *line)
 }
 
 /* Removes from `text` what a reader of a test need not see: RESP's frame around each word. */
-static void fixture_append_log(struct bytes *out, const char *p, const char *end)
+UNUSED static void fixture_append_log(struct bytes *out, const char *p, const char *end)
 {
     while (p < end) {
         long count = strtol(p + 1, (char **)&p, 10);
@@ -172,7 +172,7 @@ static void fixture_append_log(struct bytes *out, const char *p, const char *end
 }
 
 /* What was logged since the last time: "SET a 1; DEL b". SELECT is left out. */
-static const char *fixture_log(struct engine_fixture *f)
+UNUSED static const char *fixture_log(struct engine_fixture *f)
 {
     struct bytes raw = {0};
     struct slice part;
@@ -187,7 +187,7 @@ static const char *fixture_log(struct engine_fixture *f)
 }
 
 /* Events since the last time: "$:set:a g:expire:a". */
-static const char *fixture_events(struct engine_fixture *f)
+UNUSED static const char *fixture_events(struct engine_fixture *f)
 {
     static char copy[4096];
     snprintf(copy, sizeof copy, "%.*s", (int)f->events.len, f->events.len ? f->events.data : "");
@@ -196,7 +196,7 @@ static const char *fixture_events(struct engine_fixture *f)
 }
 
 /* What Redis calls dirty, since the last time. */
-static uint64_t fixture_dirty(struct engine_fixture *f)
+UNUSED static uint64_t fixture_dirty(struct engine_fixture *f)
 {
     uint64_t before = f->dirty_seen;
     f->dirty_seen = f->lane.stats.dirty;
@@ -204,7 +204,7 @@ static uint64_t fixture_dirty(struct engine_fixture *f)
 }
 
 /* An empty keyspace, nothing logged, no events. */
-static void fixture_reset(struct engine_fixture *f)
+UNUSED static void fixture_reset(struct engine_fixture *f)
 {
     fixture_take(HOLD_ALL, fixture_flush);
     fixture_log(f);
@@ -216,7 +216,7 @@ static void fixture_reset(struct engine_fixture *f)
 }
 
 /* What OBJECT ENCODING would say of a key in database 0, or "none". */
-static const char *fixture_encoding(struct engine_fixture *f, const char *name)
+UNUSED static const char *fixture_encoding(struct engine_fixture *f, const char *name)
 {
     struct key key = keyspace_key(f->server.seed, 0, slice_str(name));
     struct hold hold = {.keyspace = f->server.keyspace,
@@ -231,7 +231,7 @@ static const char *fixture_encoding(struct engine_fixture *f, const char *name)
 }
 
 /* A key of another type as far as string commands can see: none of them looks into it. */
-static void fixture_make_list(struct engine_fixture *f, const char *name)
+UNUSED static void fixture_make_list(struct engine_fixture *f, const char *name)
 {
     struct key key = keyspace_key(f->server.seed, 0, slice_str(name));
     struct hold hold = {.keyspace = f->server.keyspace,
@@ -246,7 +246,7 @@ static void fixture_make_list(struct engine_fixture *f, const char *name)
 }
 
 /* Checks of one command. Reply texts are written without the last CR LF: "+OK", "$-1", ":1". */
-static bool fixture_replies(struct engine_fixture *f, const char *line, const char *wanted)
+UNUSED static bool fixture_replies(struct engine_fixture *f, const char *line, const char *wanted)
 {
     const char *reply = fixture_run(f, line);
     size_t len = strlen(wanted);

@@ -1,0 +1,229 @@
+/* test_effects.c - what is logged does on another server what the command did on the first.
+ *
+ * Random commands on strings, bits and keys run on one server; its log is run on a second one. Then both
+ * hold the same keys with the same bytes and the same expiry. SEED and STEPS come from the environment.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "base/rand.h"
+#include "commands/commands.h"
+#include "../unit/commands/engine_fixture.h"
+
+#define DATABASES 3
+#define KEYS      6
+
+static struct engine_fixture primary, replica;
+static struct rand r;
+
+/* What %-letters of a template stand for. */
+static void append_value(struct bytes *out)
+{
+    static const char *const values[] = {"v",
+                                         "\"\"",
+                                         "12",
+                                         "-1",
+                                         "abc",
+                                         "3.5",
+                                         "\"\\xff\\x00\"",
+                                         "9223372036854775807",
+                                         "0",
+                                         "1e3",
+                                         "0123456789012345678901234567890123456789xyz01"};
+    bytes_append_str(out, values[rand_below(&r, COUNT_OF(values))]);
+}
+
+static void append_time(struct bytes *out)
+{
+    static const char *const times[] = {
+        "EX 1000", "PX 1000000", "EXAT 99999999999", "PXAT 99999999999999", "PXAT 1", "EXAT 1"};
+    bytes_append_str(out, times[rand_below(&r, COUNT_OF(times))]);
+}
+
+static void append_condition(struct bytes *out)
+{
+    static const char *const words[] = {"",       "NX",  "XX",     "IFEQ v",
+                                        "IFNE v", "GET", "NX GET", "XX GET"};
+    bytes_append_str(out, words[rand_below(&r, COUNT_OF(words))]);
+}
+
+/* k: key, v: value, n: number, b: bit offset, t: time option, c: condition, s: seconds, d: database */
+static void append_item(struct bytes *out, char item)
+{
+    static const char *const seconds[] = {"1000", "2000", "-1", "0"};
+    switch (item) {
+    case 'k':
+        bytes_printf(out, "k%llu", (unsigned long long)rand_below(&r, KEYS));
+        break;
+    case 'v':
+        append_value(out);
+        break;
+    case 'n':
+        bytes_printf(out, "%lld", (long long)rand_below(&r, 200) - 100);
+        break;
+    case 'b':
+        bytes_printf(out, "%llu", (unsigned long long)rand_below(&r, 500));
+        break;
+    case 't':
+        append_time(out);
+        break;
+    case 'c':
+        append_condition(out);
+        break;
+    case 's':
+        bytes_append_str(out, seconds[rand_below(&r, COUNT_OF(seconds))]);
+        break;
+    default:
+        bytes_printf(out, "%llu", (unsigned long long)rand_below(&r, DATABASES));
+    }
+}
+
+static const char *const templates[] = {
+    "SET %k %v",
+    "SET %k %v %c",
+    "SET %k %v %c %t",
+    "SET %k %v KEEPTTL %c",
+    "SETNX %k %v",
+    "SETEX %k 1000 %v",
+    "PSETEX %k 1000000 %v",
+    "GETSET %k %v",
+    "GETDEL %k",
+    "GETEX %k %t",
+    "GETEX %k PERSIST",
+    "APPEND %k %v",
+    "SETRANGE %k %b %v",
+    "INCR %k",
+    "INCRBY %k %n",
+    "DECRBY %k %n",
+    "INCRBYFLOAT %k 0.%b",
+    "MSET %k %v %k %v %k %v",
+    "MSETNX %k %v %k %v",
+    "MSETEX 2 %k %v %k %v %t",
+    "MSETEX 2 %k %v %k %v KEEPTTL",
+    "DELIFEQ %k %v",
+    "DELEX %k IFNE %v",
+    "SETBIT %k %b 1",
+    "SETBIT %k %b 0",
+    "BITOP AND %k %k %k",
+    "BITOP NOT %k %k",
+    "BITOP DIFF %k %k %k",
+    "BITOP ONE %k %k %k %k",
+    "BITFIELD %k INCRBY i13 %b %n SET u7 %b 99",
+    "BITFIELD %k OVERFLOW FAIL INCRBY u3 %b 5",
+    "DEL %k",
+    "UNLINK %k %k",
+    "EXPIRE %k %s",
+    "EXPIRE %k %s NX",
+    "PEXPIRE %k 500000 GT",
+    "EXPIREAT %k 99999999999 XX",
+    "PERSIST %k",
+    "RENAME %k %k",
+    "RENAMENX %k %k",
+    "MOVE %k %d",
+    "COPY %k %k REPLACE",
+    "COPY %k %k DB %d",
+};
+
+static const char *random_line(struct bytes *line)
+{
+    line->len = 0;
+    for (const char *p = templates[rand_below(&r, COUNT_OF(templates))]; *p; p++) {
+        if (*p == '%')
+            append_item(line, *++p);
+        else
+            bytes_append_char(line, *p);
+    }
+    return bytes_str(line);
+}
+
+/* Runs what the primary logged, but for the frames of groups, on the replica. */
+static void replicate(void)
+{
+    struct bytes log = {0}, command = {0};
+    struct slice part;
+    while ((part = plog_peek(primary.log)).len) {
+        bytes_append(&log, part.data, part.len);
+        plog_advance(primary.log, part.len);
+    }
+    const char *p = log.data, *end = log.data + log.len;
+    while (p < end) {
+        const char *begin = p;
+        long count = strtol(p + 1, (char **)&p, 10);
+        struct slice first = {0}, second = {0};
+        p += 2;
+        for (long i = 0; i < count; i++) {
+            long len = strtol(p + 1, (char **)&p, 10);
+            *(i ? &second : &first) = slice_of(p + 2, (size_t)len);
+            p += 2 + len + 2;
+        }
+        if (slice_is(first, "select")) {
+            replica.client.db = (uint32_t)strtol(second.data, NULL, 10);
+        } else if (!slice_is(first, "multi") && !slice_is(first, "exec")) {
+            command.len = 0;
+            bytes_append(&command, begin, (size_t)(p - begin));
+            if (fixture_feed(&replica, &command)[0] == '-')
+                fail_msg("refused %.*s: %s", (int)(p - begin), begin, replica.reply.data);
+        }
+    }
+    bytes_free(&log);
+    bytes_free(&command);
+}
+
+static void compare(const char *after)
+{
+    static const char *const questions[] = {"GET", "PEXPIRETIME", "TYPE"};
+    char line[64];
+    uint32_t db = primary.client.db, replica_db = replica.client.db;
+    for (uint32_t d = 0; d < DATABASES; d++) {
+        primary.client.db = replica.client.db = d;
+        for (int k = 0; k < KEYS; k++) {
+            for (size_t q = 0; q < COUNT_OF(questions); q++) {
+                snprintf(line, sizeof line, "%s k%d", questions[q], k);
+                fixture_run(&primary, line);
+                fixture_run(&replica, line);
+                if (!slice_eq(bytes_slice(&primary.reply), bytes_slice(&replica.reply)))
+                    fail_msg("after %s, in database %u: %s answers %s and, from the log, %s", after,
+                             d, line, bytes_str(&primary.reply), bytes_str(&replica.reply));
+            }
+        }
+    }
+    primary.client.db = db;
+    replica.client.db = replica_db;
+}
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void test_log_makes_the_same_keys(void **state)
+{
+    (void)state;
+    static const struct command *const families[] = {string_commands, bitmap_commands,
+                                                     generic_commands, NULL};
+    struct bytes line = {0};
+    uint64_t seed = from_environment("SEED", rand_system());
+    uint64_t steps = from_environment("STEPS", 5000);
+    printf("SEED=%llu STEPS=%llu\n", (unsigned long long)seed, (unsigned long long)steps);
+    rand_seed(&r, seed);
+    fixture_open(&replica, families);
+    fixture_open(&primary, families);
+    for (uint64_t i = 0; i < steps; i++) {
+        primary.client.db = (uint32_t)rand_below(&r, DATABASES);
+        fixture_run(&primary, random_line(&line));
+        replicate();
+        compare(bytes_str(&line));
+    }
+    bytes_free(&line);
+    fixture_close(&primary);
+    fixture_close(&replica);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_log_makes_the_same_keys)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
