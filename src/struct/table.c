@@ -132,13 +132,13 @@ static void chain_free(struct table *t, uint64_t link)
 
 /* ---- Buckets --------------------------------------------------------------------------------- */
 
-/* Items in the bucket's own slots. */
+/* Items in the bucket's own slots. Without a branch: how full a bucket is cannot be predicted. */
 static unsigned own_length(const struct table_bucket *b)
 {
     unsigned n = 0;
-    while (n < TABLE_SLOTS && b->slots[n] && !(b->slots[n] & TABLE_LINK))
-        n++;
-    return n;
+    for (unsigned i = 0; i < TABLE_SLOTS; i++)
+        n += b->slots[i] != 0;
+    return n - (unsigned)(b->slots[SLOT_LAST] & TABLE_LINK);
 }
 
 /* Returns how many items the bucket has now. */
@@ -391,11 +391,16 @@ static bool grow_begin(struct table *t, uint64_t n)
     return true;
 }
 
-/* Has the items of a bucket in the cache by the time that the next step wants their hashes. */
-static void prefetch_items(const struct table_bucket *b)
+/* Has the next step's memory in the cache by the time of that step: its items, whose hashes it
+ * wants, the bucket it goes to, and the bucket of the step after it. */
+static void prefetch_step(const struct table *t, uint64_t b, uint64_t to, uint64_t after)
 {
+    const struct table_bucket *bucket = bucket_at(t, b);
     for (unsigned i = 0; i < TABLE_SLOTS; i++)
-        PREFETCH((const void *)(uintptr_t)(b->slots[i] & TABLE_POINTER & ~TABLE_LINK));
+        PREFETCH((const void *)(uintptr_t)(bucket->slots[i] & TABLE_POINTER & ~TABLE_LINK));
+    if (t->directory->segments[segment_of(to)])
+        PREFETCH(bucket_at(t, to));
+    PREFETCH(bucket_at(t, after));
 }
 
 /* Files the items of a bucket anew; the bucket was emptied, and the split is past it. */
@@ -447,9 +452,7 @@ static bool grow_step(struct table *t, bool keep_segments)
         grow_end(t);
         return true;
     }
-    prefetch_items(bucket_at(t, b - 1));
-    if (b > 1)
-        PREFETCH(bucket_at(t, b - 2));
+    prefetch_step(t, b - 1, to - 1, b - MIN_OF(b, 2));
     return true;
 }
 
@@ -491,9 +494,7 @@ static bool shrink_step(struct table *t)
     bucket_move(t, b, end);
     if ((b + 1) % TABLE_SEGMENT == 0 && segment_of(b) > segment_of(to))
         segment_drop(t, segment_of(b));
-    prefetch_items(bucket_at(t, b + 1));
-    if (b + 2 < t->above)
-        PREFETCH(bucket_at(t, b + 2));
+    prefetch_step(t, b + 1, to + 1, MIN_OF(b + 2, t->above - 1));
     return true;
 }
 
