@@ -24,7 +24,7 @@ void forecast_learn(struct forecast *f, uint64_t base_bytes, uint64_t data_bytes
                     uint64_t duration_ms);
 unsigned forecast_ratio_milli(const struct forecast *f);
 uint64_t forecast_base(const struct forecast *f, uint64_t data_bytes);
-/* Log bytes written while the next base of so many bytes is written; at most as many as the base. */
+/* Log bytes written while a base of so many bytes is written; at most as many as the base. */
 uint64_t forecast_growth(const struct forecast *f, uint64_t base_bytes);
 /* log_total: bytes logged since start, monotonic. neighbour: bytes of others on the volume. */
 void forecast_observe(struct forecast *f, uint64_t now_ms, uint64_t log_total, uint64_t neighbour);

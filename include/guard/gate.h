@@ -44,11 +44,11 @@ struct gate_file;
 
 /* ---- files ---- */
 
-/* Opens path for the class. *out is the caller's until gate_close. Readers of files need no gate. */
+/* Opens path for the class. *out is the caller's until gate_close. Readers need no gate. */
 int gate_open(struct gate *gate, const char *path, enum file_mode mode, enum gate_class class,
               struct gate_file **out) NODISCARD;
-void gate_close(
-    struct gate_file *file); /* NULL allowed; the file stays counted until it is removed */
+/* NULL allowed; the file stays counted until it is removed. */
+void gate_close(struct gate_file *file);
 int gate_fd(const struct gate_file *file);
 const char *gate_path(const struct gate_file *file);
 uint64_t gate_allocated(const struct gate_file *file); /* bytes of blocks this file owns */
@@ -122,8 +122,8 @@ struct gate_stats {
 };
 void gate_stats(struct gate *gate, struct gate_stats *out);
 uint64_t gate_own_bytes(struct gate *gate);
-uint64_t gate_free_bytes(
-    struct gate *gate); /* effective free, own allocations since the sample included */
+/* Effective free space, own allocations since the sample included. */
+uint64_t gate_free_bytes(struct gate *gate);
 
 /* Would the class be allowed to take `bytes` of new blocks now? Nothing is reserved. */
 bool gate_allows(struct gate *gate, enum gate_class class, uint64_t bytes);

@@ -1,24 +1,22 @@
 /* guard.h - the disk-budget guard: no state of the disk may stop the server.
  *
- * inputs    volume samples (statvfs, own thread), own bytes and errors (gate), data-set bytes
- * and log backlog
- *           (hooks), base and increment sizes, results of rewrites, age of the running fsync, settings
- * numbers   F = min(available, budget - own); R_compact = 1.15 x predicted base + log growth
- * meanwhile;
- *           R_reclaim = 4 MiB; R_meta = max(1 MiB, 64 blocks)                               guard/budget
- * levels    ok > low > high > critical > full by marks over F, with hysteresis, dwell, probe;
- * unknown when
- *           there is no sample for 10 s                                                    guard/level
- * health    durable, lagging, suspended, repairing, each with a cause
- * guard/durability outputs   verdict (growth, eviction, log, snapshots), wants (compact, repair,
- * ballast), limits of the gate,
- *           one log line per transition, texts                                    guard/policy, guard/verdict
+ * inputs    volume samples (statvfs), own bytes and errors (gate), data-set bytes and log backlog
+ *           (hooks), sizes and results of rewrites, age of the running fsync, settings
+ * numbers   F = min(available, budget - own); R_compact = 1.15 x next base + log growth
+ *           meanwhile; R_reclaim = 4 MiB; R_meta = max(1 MiB, 64 blocks)         guard/budget
+ * levels    ok > low > high > critical > full by marks over F, with hysteresis, dwell and
+ *           probe; unknown when there is no sample for 10 s                      guard/level
+ * health    durable, lagging, suspended, repairing, each with a cause        guard/durability
+ * outputs   verdict (growth, eviction, log, snapshots), wants (compact, repair), floors of
+ *           the gate, ballast, log lines, texts            guard/policy, verdict, gate, report
  *
- * threads   guard thread    guard_step every 100 ms to 1 s: pure arithmetic, never touches the disk
- *           volume thread   statvfs, probe, ballast, own-bytes refresh; it may hang, the guard thread notices
- *           workers         guard_verdict + guard_admit_growth, guard_evict_take, guard_note_evicted,
- *                           guard_refusal_text, texts: relaxed loads, or a short lock for the texts
- *           persistence     writes through guard_gate; polls guard_wants; guard_token_*; guard_note_* below
+ * threads   guard thread    a step of arithmetic every 100 ms to 1 s; never touches the disk
+ *           guard-volume    statvfs; guard-disk: probe, ballast, count of own files. Either may
+ *                           hang: the guard thread notices
+ *           workers         guard_verdict, guard_admit_growth, guard_evict_take,
+ *                           guard_refusal_text: relaxed loads; note_evicted, texts: a short lock
+ *           persistence     writes through guard_gate; polls guard_wants; guard_token_*; tells what
+ *                           happened with guard_note_*
  *
  * The guard calls nobody above it: everything upward is polled, or a hook given at creation.
  */
@@ -67,7 +65,7 @@ struct guard_options {
     uint64_t aof_max_bytes;                 /* aof-max-size; 0 = auto, by space */
 };
 void guard_options_default(struct guard_options *out);
-/* NULL, or what is wrong with them as one sentence (a leave mark at or below its entry mark ...). */
+/* NULL, or what is wrong with them (a leave mark at or below its entry mark ...). */
 const char *guard_options_check(const struct guard_options *options);
 
 /* Called on the guard thread; may be NULL. They must not block. */
@@ -100,7 +98,7 @@ struct gate *guard_gate(struct guard *g);
  * reply of type error. Returns its length (< size). Any thread, no lock. */
 size_t guard_refusal_text(const struct guard *g, char *out, size_t size);
 void guard_note_refused(struct guard *g); /* counts one refusal; the refusing worker calls it */
-/* Result of eviction for disk. Nothing left to evict: the policy falls back to memory-only or shed. */
+/* Result of eviction for disk. Nothing left: the policy falls back to memory-only or shed. */
 void guard_note_evicted(struct guard *g, uint64_t keys, uint64_t bytes, bool nothing_left);
 
 /* ---- persistence ---- */

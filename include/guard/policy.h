@@ -1,16 +1,18 @@
 /* policy.h - what each level does, as a table, and what each policy makes of critical and full.
- * Pure.
  *
- *                   low            high              critical             full
- *   rewrite         if it saves    at once           at once, reserve     if it fits without ballast
- *   save points     keep           skip or link      skip                 skip
- *   sweep           yes            yes               yes                  yes, first
- *   growing writes  accept         slow              policy               policy
+ *                   low           high           critical             full
+ *   rewrite         if it saves   at once        at once, reserve     if it fits without ballast
+ *   save points     keep          skip or link   skip                 skip
+ *   sweep           yes           yes            yes                  yes, first
+ *   growing writes  accept        slow           policy               policy
  *
  *   shed, strict    critical, full, or the log cannot be written: refuse
  *   memory-only     the same: stop logging, accept everything; a fresh base when the level is left
- *   evict           from high: evict while that can cure; critical: growth waits for room. Nothing left to evict, or
- *                   no way to cure: memory-only for allkeys-*, shed for volatile-* (and for noeviction)
+ *   evict           from high: evict while that can cure; critical: growth waits for room. Nothing
+ *                   left to evict, or no way to cure: memory-only for allkeys-*, shed for
+ *                   volatile-* (and for noeviction)
+ *
+ * Pure: no state, no clock.
  */
 #ifndef SPILLWAY_GUARD_POLICY_H
 #define SPILLWAY_GUARD_POLICY_H

@@ -76,29 +76,27 @@ bool guard_policy_parse(const char *word, enum guard_policy *out);
 
 struct guard_verdict {
     /* atomic, all of them; written by the guard */
-    uint8_t level;    /* enum guard_level */
-    uint8_t health;   /* enum guard_health */
-    uint8_t cause;    /* enum guard_cause */
-    uint8_t policy;   /* enum guard_policy, never AUTO: the one in force */
-    uint8_t growth;   /* enum guard_growth */
-    uint8_t log_on;   /* the log is to be written; 0 = memory-only, drop the buffer, note the gap */
-    uint8_t evict_on; /* evict for disk: take quotas with guard_evict_take */
-    uint8_t snapshot_on; /* save points and full-sync temp files may be written */
-    uint8_t repair_on;   /* a fresh base from memory is wanted now; then the log may go on */
-    uint8_t compact;     /* enum guard_trigger: a rewrite is wanted now */
-    uint8_t
-        replace_old;   /* the emergency: the old files may be removed before the base is written */
-    uint8_t link_on;   /* a save point may be a hard link to a fresh base */
-    uint8_t sweep_on;  /* leftovers of ours are to be removed */
-    uint32_t epoch;    /* of the credit */
-    uint32_t retry_ms; /* how long a delayed command should wait before it asks again */
-    uint32_t slow_us;  /* at high: pause a session so long per growing command; 0 = do not */
+    uint8_t level;           /* enum guard_level */
+    uint8_t health;          /* enum guard_health */
+    uint8_t cause;           /* enum guard_cause */
+    uint8_t policy;          /* enum guard_policy, never AUTO: the one in force */
+    uint8_t growth;          /* enum guard_growth */
+    uint8_t log_on;          /* the log is to be written; 0 = memory-only: drop the buffer */
+    uint8_t evict_on;        /* evict for disk: take quotas with guard_evict_take */
+    uint8_t snapshot_on;     /* save points and full-sync temp files may be written */
+    uint8_t repair_on;       /* a fresh base from memory is wanted now; then the log may go on */
+    uint8_t compact;         /* enum guard_trigger: a rewrite is wanted now */
+    uint8_t replace_old;     /* the emergency: remove the old files before the base is written */
+    uint8_t link_on;         /* a save point may be a hard link to a fresh base */
+    uint8_t sweep_on;        /* leftovers of ours are to be removed */
+    uint32_t epoch;          /* of the credit */
+    uint32_t retry_ms;       /* how long a delayed command should wait before it asks again */
+    uint32_t slow_us;        /* at high: pause a session so long per growing command; 0 = do not */
     uint64_t predicted_base; /* bytes to preallocate for the next base */
     uint64_t base_limit;     /* bytes: abort a rewrite whose base grows beyond */
     uint64_t largest;        /* log bytes: one command may not cost more */
-    uint64_t used, budget,
-        free_bytes;       /* bytes, for texts: own used, ceiling (0 = none), effective free */
-    uint64_t transitions; /* level changes since start: changes iff the level did */
+    uint64_t used, budget, free_bytes; /* bytes: own used, ceiling (0 = none), effective free */
+    uint64_t transitions;              /* level changes since start: changes iff the level did */
     /* drawn from by workers, on a line of their own */
     int64_t credit ALIGNED(CACHE_LINE); /* log bytes */
     int64_t evict_quota;                /* data-set bytes that this tick may still evict */

@@ -2,7 +2,7 @@
  *
  *      GET /livez                   200 if every worker turns
  *      GET /startupz                200 once the data is loaded
- *      GET /readyz?exclude=disk     200 if commands are served; with exclude=disk whatever the disk does
+ *      GET /readyz?exclude=disk     200 if commands are served; exclude: whatever the disk does
  *      GET /metrics                 Prometheus text
  *
  * Bodies are plain text that says why. It knows nothing of the server but the functions it is

@@ -358,7 +358,7 @@ static bool rewrite_fits(const struct core *core, uint64_t more)
     return b->free_bytes + more >= need + b->r_meta && !b->inodes_out;
 }
 
-/* After a failure: F rose against what is needed, or the disk works again and some time has passed. */
+/* After a failure: F rose against what is needed, or the disk works again after a while. */
 static bool retry_due(const struct core *core)
 {
     uint64_t since = core->in.now_ms - core->failed_ms;

@@ -483,7 +483,8 @@ int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len)
         lock_drop(&gate->lock);
         return 0;
     }
-    if (result != -EOPNOTSUPP) /* a part may have been allocated */
+    /* A part may have been allocated: given back, unless that would give back room that we had. */
+    if (result != -EOPNOTSUPP && file->alloc_end <= round_up(file->size))
         (void)!file_truncate(file->fd, file->size);
     correct(file);
     if (result == -EOPNOTSUPP || result == -ENOSYS) {
@@ -492,7 +493,6 @@ int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len)
         lock_drop(&gate->lock);
         return 0;
     }
-    file->alloc_end = MIN_OF(file->alloc_end, round_up(file->size));
     return failed(gate, FILE_OP_ALLOCATE, file->class, file->node->path, result);
 }
 

@@ -197,7 +197,7 @@ static struct core_inputs gather(struct guard *g, uint64_t now_ms)
     return in;
 }
 
-/* One step on whatever thread; announcements are left to the guard thread. Returns the next poll. */
+/* One step on any thread; announcements are left to the guard thread. Returns the next poll. */
 static unsigned step(struct guard *g, const struct core_inputs *in)
 {
     lock_take(&g->lock);

@@ -63,10 +63,18 @@ static bool put_off(const struct level_state *state, uint64_t now, enum guard_le
     return recent(state->left_ms[to], now);
 }
 
+/* F was measured after the level was entered, and after the last ENOSPC: what was measured before knows
+ * nothing of its reason. */
+static bool seen_since(const struct level_state *state, const struct level_inputs *in)
+{
+    return in->now_ms - MIN_OF(in->sample_age_ms, in->now_ms) >
+           MAX_OF(state->since_ms, state->full_at_ms);
+}
+
 static void watch_oscillation(struct level_state *state, const struct level_settings *s,
                               const struct level_inputs *in, enum guard_level raw)
 {
-    if (state->level == GUARD_OK)
+    if (state->level == GUARD_OK || !seen_since(state, in))
         return;
     if (may_leave(s, in, state->level)) {
         state->risen = true;
@@ -100,7 +108,7 @@ static bool step_known(struct level_state *state, const struct level_settings *s
     }
     watch_oscillation(state, s, in, raw);
     to = floor_level(s, in, state->level);
-    if (to >= state->level || !rested(state, in))
+    if (to >= state->level || !rested(state, in) || !seen_since(state, in))
         return false;
     move(state, s, in->now_ms, to);
     return true;

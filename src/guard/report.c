@@ -1,4 +1,4 @@
-/* report.c - the guard's numbers as text: INFO, DISK STATUS, PLAN and SIMULATE, metrics, log lines. */
+/* report.c - the guard's numbers as text: INFO, DISK's answers, metrics, log lines. */
 #include "guard/report.h"
 
 #include <errno.h>

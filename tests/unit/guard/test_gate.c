@@ -319,6 +319,12 @@ static void enospc_meets_the_allocator_first(void **state)
     assert_int_equal(f->last.op, FILE_OP_ALLOCATE);
     assert_int_equal(f->last.error, ENOSPC);
     file_fault_clear();
+    /* the room that there was is still ours */
+    limits.available = limits.log_step = 0;
+    limits.own_at_sample = gate_own_bytes(f->gate);
+    gate_set_limits(f->gate, &limits);
+    assert_int_equal(gate_write(file, data, 24 * KIB, 40 * KIB, NULL), 0);
+    assert_int_equal(gate_write(file, data, 1, 64 * KIB, NULL), -ENOSPC);
     gate_close(file);
 }
 

@@ -141,6 +141,23 @@ static void enospc_is_full_at_once_and_outdates_probes(void **state)
     assert_int_equal(after(&w, 10, 1000), GUARD_OK);
 }
 
+/* A sample from before the error says that there is plenty: that is neither a reason to leave nor a sign of
+ * oscillation when the next one says that there is nothing. */
+static void an_old_sample_proves_nothing(void **state)
+{
+    struct world w = begin();
+    at(&w, 1000);
+    w.in.full_seen = true;
+    w.in.sample_age_ms = 150;
+    assert_int_equal(after(&w, 100, 1000), GUARD_FULL);
+    w.in.sample_age_ms = 200;
+    assert_int_equal(after(&w, 50, 1000), GUARD_FULL);
+    w.in.sample_age_ms = 0;
+    assert_int_equal(after(&w, 50, 5), GUARD_FULL);
+    assert_int_equal(after(&w, 20000, 5), GUARD_FULL);
+    assert_int_equal(after(&w, 100, 1000), GUARD_OK);
+}
+
 static void inodes_count(void **state)
 {
     struct world w = begin();
@@ -280,6 +297,7 @@ int main(void)
         cmocka_unit_test(getting_worse_does_not_wait),
         cmocka_unit_test(leaving_needs_a_probe),
         cmocka_unit_test(enospc_is_full_at_once_and_outdates_probes),
+        cmocka_unit_test(an_old_sample_proves_nothing),
         cmocka_unit_test(inodes_count),
         cmocka_unit_test(low_comes_by_time_too),
         cmocka_unit_test(no_sample_is_unknown_and_acts_as_high),
