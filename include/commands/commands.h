@@ -14,6 +14,7 @@ extern const struct command client_commands[];
 extern const struct command command_commands[];
 extern const struct command server_commands[];
 extern const struct command memory_commands[];
+extern const struct command debug_commands[];
 
 /* Adds all of them. Before workers start. */
 void commands_register(struct registry *registry);

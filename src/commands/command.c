@@ -294,7 +294,7 @@ static void info_command(struct call *call)
         if (row != NULL)
             reply_row(call->reply, row, parent);
         else
-            reply_null_array(call->reply);
+            reply_null(call->reply);
     }
 }
 
@@ -489,6 +489,27 @@ static void getkeys_command(struct call *call)
     mem_free(keys.at);
 }
 
+/* What a key is used for where that depends on the arguments (KEY_VARIABLE_FLAGS). */
+static uint16_t exact_flags(const struct call *call, uint16_t flags)
+{
+    static const char *const writers[] = {"set", "incrby", "overflow"};
+    const struct slice *args = call->argv + 2;
+    uint32_t argc = call->argc - 2;
+    bool gets = false, writes = false;
+    if (!(flags & KEY_VARIABLE_FLAGS))
+        return flags;
+    for (uint32_t i = 2; i < argc; i++) {
+        gets |= slice_is(args[i], "get");
+        for (size_t w = 0; w < COUNT_OF(writers); w++)
+            writes |= slice_is(args[i], writers[w]);
+    }
+    if (slice_is(args[0], "set"))
+        return gets ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_OW | KEY_UPDATE;
+    if (slice_is(args[0], "bitfield"))
+        return writes ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_RO | KEY_ACCESS;
+    return flags;
+}
+
 static void getkeysandflags_command(struct call *call)
 {
     struct found_keys keys;
@@ -498,7 +519,8 @@ static void getkeysandflags_command(struct call *call)
     for (int i = 0; i < keys.count; i++) {
         reply_array(call->reply, 2);
         reply_bulk(call->reply, call->argv[2 + keys.at[i]]);
-        reply_names(call->reply, keys.flags[i], key_flag_names, COUNT_OF(key_flag_names));
+        reply_names(call->reply, exact_flags(call, keys.flags[i]), key_flag_names,
+                    COUNT_OF(key_flag_names));
     }
     mem_free(keys.at);
 }
