@@ -42,7 +42,8 @@ enum config_flags {
     CONFIG_VOLATILE = 1 << 8,     /* hooks run even if the value is the same (files may differ) */
     CONFIG_IGNORED = 1 << 9,      /* accepted in files, neither stored nor shown */
     CONFIG_EXTRA = 1 << 10,       /* kept as struct config_extra */
-    CONFIG_SECONDS = 1 << 11      /* a trailing "s" may be written */
+    CONFIG_SECONDS = 1 << 11,     /* a trailing "s" may be written */
+    CONFIG_CLIP = 1 << 12         /* an accepted number is brought between clip_low and clip_high */
 };
 
 struct config_choice {
@@ -86,6 +87,7 @@ struct config_directive {
     const char *initial;
     size_t field; /* offset in struct settings, or CONFIG_NO_FIELD */
     int64_t min, max;
+    int64_t clip_low, clip_high; /* CONFIG_CLIP */
     const struct config_choice *choices;
     const struct config_special *special;
     /* Checks a text (CONFIG_STRING, CONFIG_TEXT); NULL or the reason why not. */

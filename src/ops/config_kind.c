@@ -66,7 +66,11 @@ static bool parse_int(const struct config_directive *d, const struct config_pars
         s.len--;
     if (!number_parse_i64(s, out))
         return config_refuse(in, "argument couldn't be parsed into an integer");
-    return in_bounds(d, in, *out);
+    if (!in_bounds(d, in, *out))
+        return false;
+    if (d->flags & CONFIG_CLIP)
+        *out = MIN_OF(MAX_OF(*out, d->clip_low), d->clip_high);
+    return true;
 }
 
 static bool parse_octal(const struct config_directive *d, const struct config_parse *in,

@@ -158,7 +158,7 @@ static bool parse_output_limits(const struct config_directive *d, const struct c
 {
     struct setting_output_limit limits[CLIENT_CLASS_COUNT] = {{0, 0, 0}};
     struct bytes text = {0};
-    if (in->argc == 0 || in->argc % 4 != 0)
+    if (in->argc % 4 != 0)
         return config_refuse(in, "Wrong number of arguments in buffer limit configuration.");
     if (in->old->text != NULL)
         read_limits(in->old->text, limits);

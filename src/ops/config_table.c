@@ -212,7 +212,7 @@ const struct config_directive config_directives[] = {
     /* The server */
     SPECIAL("io-threads", workers, "auto", IMM),
     INT("databases", databases, "16", 1, INT_MAX, IMM),
-    INT("hz", hz, "10", 0, INT_MAX, NONE),
+    INT("hz", hz, "10", 0, INT_MAX, NONE | CONFIG_CLIP, .clip_low = 1, .clip_high = 500),
     BOOL("daemonize", daemonize, "no", IMM),
     ENUM("supervised", supervised, "no", supervisors, IMM),
     STRING("pidfile", pidfile, "", 0),
@@ -422,7 +422,7 @@ const struct config_directive config_directives[] = {
     S_INT("active-defrag-cycle-max", "25", 1, 99, 0),
     S_INT("active-defrag-cycle-min", "1", 1, 99, 0),
     S_INT("active-defrag-cycle-us", "500", 0, 100000, 0),
-    S_MEMORY("active-defrag-ignore-bytes", "100mb", 0),
+    STORED("active-defrag-ignore-bytes", CONFIG_MEMORY, "100mb", 1, INT64_MAX, 0),
     S_INT("active-defrag-max-scan-fields", "1000", 1, INT64_MAX, 0),
     S_INT("active-defrag-threshold-lower", "10", 0, 1000, 0),
     S_INT("active-defrag-threshold-upper", "100", 0, 1000, 0),

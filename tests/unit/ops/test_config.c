@@ -122,6 +122,9 @@ static void test_numbers(void **state)
     assert_refused("maxmemory-eviction-tenacity", "101",
                    "argument must be between 0 and 100 inclusive");
     assert_kept("disk-stall-timeout", "30s", "30");
+    assert_kept("hz", "0", "1");
+    assert_kept("hz", "501", "500");
+    assert_kept("hz", "500", "500");
     assert_refused("disk-stall-timeout", "s", "argument couldn't be parsed into an integer");
     assert_refused("timeout", "30s", "argument couldn't be parsed into an integer");
 }
@@ -234,6 +237,8 @@ static void test_specials(void **state)
     assert_kept("client-output-buffer-limit", "NORMAL 1 1 1 pubsub 0 0 0",
                 "normal 1 1 1 slave 1048576 2097152 3 pubsub 0 0 0");
     assert_int_equal(s->client_output_buffer_limit[CLIENT_CLASS_REPLICA].soft_seconds, 3);
+    assert_kept("client-output-buffer-limit", "",
+                "normal 1 1 1 slave 1048576 2097152 3 pubsub 0 0 0");
     assert_refused("client-output-buffer-limit", "master 1 1 1",
                    "Invalid client class specified in buffer limit configuration.");
     assert_refused("client-output-buffer-limit", "normal 1 1",
