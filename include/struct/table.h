@@ -88,7 +88,7 @@ uint64_t table_scan(const struct table *t, uint64_t from, size_t items, size_t b
  * chosen by `random` too); returns how many (0 for an empty bucket). */
 size_t table_sample(const struct table *t, uint64_t random, void **out, size_t max);
 /* Most items in one bucket that inserts met since table_new or the last call (hash flooding shows
- * here; about 30 is the most that chance brings). */
+ * here; chance brings about 40 at most). */
 unsigned table_longest(struct table *t);
 
 /* ---- Private from here on: what the inline functions need. ----------------------------------- */

@@ -39,11 +39,22 @@ static double ns_per(uint64_t since, size_t n)
     return (double)(clock_mono_ns() - since) / (double)n;
 }
 
+/* Whether the item is in its bucket's own line. */
+static bool is_near(const struct table *t, const struct item *item)
+{
+    const struct table_bucket *b = table_home(t, hash_key(item->key));
+    for (unsigned i = 0; i < TABLE_SLOTS; i++)
+        if (table_slot_item(b->slots[i]) == item)
+            return true;
+    return false;
+}
+
 /* Mean, lowest and highest bytes per item while one table grows between two counts. */
 static void curve(struct item *items, size_t from, size_t to)
 {
     struct table *t = table_new(hash_of, NULL);
     double sum = 0, low = 1e9, high = 0;
+    size_t near = 0;
     for (size_t i = 0; i < to; i++) {
         table_insert(t, hash_key(items[i].key), &items[i]);
         if (i < from)
@@ -53,8 +64,10 @@ static void curve(struct item *items, size_t from, size_t to)
         low = bytes < low ? bytes : low;
         high = bytes > high ? bytes : high;
     }
-    printf("%9zu .. %9zu items: %6.2f bytes per item (%.2f .. %.2f)\n", from, to,
-           sum / (double)(to - from), low, high);
+    for (size_t i = 0; i < to; i++)
+        near += is_near(t, &items[i]);
+    printf("%9zu .. %9zu items: %6.2f bytes per item (%.2f .. %.2f), %.0f %% in chains\n", from, to,
+           sum / (double)(to - from), low, high, 100 - 100.0 * (double)near / (double)to);
     table_free(t);
 }
 
@@ -145,19 +158,19 @@ static void walk(struct item *items, size_t n)
 
 int main(int argc, char **argv)
 {
-    size_t max = argc > 1 ? strtoull(argv[1], NULL, 0) : 2000000;
+    size_t max = argc > 1 ? strtoull(argv[1], NULL, 0) : 1000000;
     size_t tables = argc > 2 ? strtoull(argv[2], NULL, 0) : 64;
     struct item *items = mem_alloc(max * sizeof(*items));
     struct rand rand;
     rand_seed(&rand, 1);
     for (size_t i = 0; i < max; i++)
         items[i] = (struct item){.key = rand_next(&rand) >> 1};
-    for (size_t n = 100; n <= max; n *= 10)
+    for (size_t n = 100; n < max; n *= 10)
         curve(items, n, MIN_OF(n * 10, max));
     curve(items, 10000, 20000);
     for (size_t n = 10000; n <= max; n *= 10)
         growth(items, n);
-    for (size_t n = 10000; n <= max; n *= 10)
+    for (size_t n = 10000; n < max; n *= 10)
         finds(items, n, tables, n < 100000);
     finds(items, max, tables, false);
     walk(items, MIN_OF(max, 1000000));
