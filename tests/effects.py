@@ -12,9 +12,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Fields that a special directive fills (its row names none).
 SPECIAL = {
-    "bind": "bind", "client-output-buffer-limit": "client_output_buffer_limit",
-    "io-threads": "io_threads", "dir": "dir", "oom-score-adj-values": "oom_score_adj_values",
-    "maxmemory": "maxmemory", "save": "save_points", "replicaof": "replicaof",
+    "bind": "bind",
+    "client-output-buffer-limit": "client_output_buffer_limit",
+    "io-threads": "io_threads",
+    "dir": "dir",
+    "oom-score-adj-values": "oom_score_adj_values",
+    "maxmemory": "maxmemory",
+    "save": "save_points",
+    "replicaof": "replicaof",
     "latency-tracking-info-percentiles": "settings_percentiles",
     "notify-keyspace-events": "notify_keyspace_events",
 }
@@ -26,7 +31,7 @@ BY_NAME = {"syslog-facility", "disk-fault", "enable-protected-configs"}
 
 def rows():
     text = (ROOT / "src/ops/config_table.c").read_text()
-    body = text[text.index("config_directives[] = {"):text.index("config_directive_count =")]
+    body = text[text.index("config_directives[] = {") : text.index("config_directive_count =")]
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
     parts = re.split(r"\n    (?=[A-Z_]+\(|\{)", body)
     for part in parts[1:]:
@@ -49,8 +54,11 @@ def rows():
 
 
 def main():
-    sources = [p for p in ROOT.glob("src/**/*.c")
-               if not p.name.startswith("config_") and p.name not in ("config.c", "settings.c")]
+    sources = [
+        p
+        for p in ROOT.glob("src/**/*.c")
+        if not p.name.startswith("config_") and p.name not in ("config.c", "settings.c")
+    ]
     text = "\n".join(p.read_text() for p in sources)
     wrong = 0
     for macro, name, field, claims, stored in rows():
@@ -62,8 +70,14 @@ def main():
             effect = re.search(rf"\b(settings|s)(->|\.){field}\b", text) is not None
         if effect != claims:
             wrong += 1
-            print(f"{name}: " + ("read, but flagged as without effect" if effect
-                                 else "claims an effect, but nobody reads it"))
+            print(
+                f"{name}: "
+                + (
+                    "read, but flagged as without effect"
+                    if effect
+                    else "claims an effect, but nobody reads it"
+                )
+            )
     print(f"effects: {wrong} wrong")
     return 1 if wrong else 0
 

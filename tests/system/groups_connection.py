@@ -140,36 +140,13 @@ def client_modes(g):
         [
             (b"NO-EVICT", [b"on", b"off", b"ON", b"x"]),
             (b"GETREDIR", []),
-            (b"TRACKINGINFO", []),
             (b"UNBLOCK", [b"99999999", b"x", b"-1"]),
-            (b"CACHING", [b"yes", b"no", b"x"]),
         ]
     )
     args = [b"CLIENT", g.case(what)] + ([g.rng.choice(options)] if options else [])
     if what == b"UNBLOCK" and g.chance(0.5):
         args.append(g.pick(b"TIMEOUT", b"ERROR", b"x", b"error"))
     return Step(*args)
-
-
-@generator("connection", 2)
-def client_tracking(g):
-    """Modes switched on and off; nothing is read, so nothing is ever invalidated."""
-    args = [b"CLIENT", b"TRACKING", g.pick(b"on", b"on", b"off", b"x")]
-    for _ in range(g.rng.choice([0, 1, 1, 2])):
-        args += g.pick(
-            [b"BCAST"],
-            [b"OPTIN"],
-            [b"OPTOUT"],
-            [b"NOLOOP"],
-            [b"PREFIX", b"a"],
-            [b"PREFIX", b"ab"],
-            [b"PREFIX", b"b"],
-            [b"REDIRECT", b"99999999"],
-            [b"REDIRECT", b"x"],
-            [b"REDIRECT"],
-            [b"NOPE"],
-        )
-    return [Step(*args), Step(b"CLIENT", b"TRACKINGINFO", compare=unordered_deep, fixed=True)]
 
 
 @generator("connection", 1)
@@ -227,3 +204,32 @@ def unknown(g):
         ],
         fixed=True
     )
+
+
+# --- client-side caching, a group of its own ------------------------------------------------------
+
+
+@generator("tracking", 3)
+def client_tracking(g):
+    """Modes switched on and off; nothing is read, so nothing is ever invalidated."""
+    args = [b"CLIENT", b"TRACKING", g.pick(b"on", b"on", b"off", b"x")]
+    for _ in range(g.rng.choice([0, 1, 1, 2])):
+        args += g.pick(
+            [b"BCAST"],
+            [b"OPTIN"],
+            [b"OPTOUT"],
+            [b"NOLOOP"],
+            [b"PREFIX", b"a"],
+            [b"PREFIX", b"ab"],
+            [b"PREFIX", b"b"],
+            [b"REDIRECT", b"99999999"],
+            [b"REDIRECT", b"x"],
+            [b"REDIRECT"],
+            [b"NOPE"],
+        )
+    return [Step(*args), Step(b"CLIENT", b"TRACKINGINFO", compare=unordered_deep, fixed=True)]
+
+
+@generator("tracking", 1)
+def client_caching(g):
+    return Step(b"CLIENT", g.case(b"CACHING"), *g.some([b"yes", b"no", b"x"], 0, 2))

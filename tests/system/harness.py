@@ -601,6 +601,7 @@ class Server:
         self.ended = False  # by stop() or kill()
         self.pid = None
         self.log_path = os.path.join(self.dir, "log")
+        self.log_start = 0  # bytes of the log before the last start
         _Surroundings.servers.append(self)
         if start:
             self.start(wait=wait)
@@ -629,7 +630,7 @@ class Server:
         for attempt in range(5):
             if self.fixed_port is None and (attempt or self.port is None):
                 self.port = free_port()
-            at = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+            self.log_start = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
             with open(self.log_path, "ab") as log:
                 self.process = subprocess.Popen(
                     self.command_line(),
@@ -649,14 +650,16 @@ class Server:
                 return self
             except AssertionError as error:
                 self.kill()
-                new = self.log(since=at)
+                new = self.log(since=self.log_start)
                 if self.fixed_port is None and "in use" in new and attempt < 4:
                     continue
                 raise AssertionError(f"{error}\n{new}") from None
         return self
 
     def wait_ready(self):
-        """Waits until PING is answered by PONG (or by a demand for a password)."""
+        """Waits until PING is answered by PONG, or by a demand for a password when the log says that
+        all is loaded.
+        """
         deadline = time.monotonic() + self.ready_seconds
         while True:
             if self.process.poll() is not None:
@@ -666,7 +669,11 @@ class Server:
             try:
                 with Client(self.port, timeout=5) as client:
                     reply = client.command("PING")
-                if reply == "PONG" or str(reply).startswith("NOAUTH"):
+                if reply == "PONG":
+                    return
+                if str(reply).startswith("NOAUTH") and "Ready to accept" in self.log(
+                    since=self.log_start
+                ):
                     return
             except (OSError, Closed):
                 pass

@@ -5,7 +5,9 @@ from harness import ReplyError, Server, Skip, decode, eq, reference
 SECTIONS = "server clients memory persistence stats replication cpu keyspace".split()
 
 # Parameters whose values are each server's own.
-OWN_VALUES = set("port bind dir logfile pidfile save io-threads proc-title-template".split())
+OWN_VALUES = set(
+    "syslog-ident port bind dir logfile pidfile save io-threads proc-title-template".split()
+)
 
 
 def both():
