@@ -18,8 +18,9 @@
  * that met it.
  *
  * Own bytes are blocks really allocated, of every file the gate knows: opened through it,
- * adopted, or found by gate_scan. Any thread may call; each gate_file belongs to one thread. All
- * calls may block on the disk: never call them on a worker. Errors are negative errno values.
+ * adopted, or found by gate_scan. Any thread may call; each gate_file belongs to one thread, but
+ * another may gate_sync it, or ask gate_displaced, meanwhile. All calls may block on the disk: never
+ * call them on a worker. Errors are negative errno values.
  */
 #ifndef SPILLWAY_GUARD_GATE_H
 #define SPILLWAY_GUARD_GATE_H

@@ -42,8 +42,9 @@ void snapshot_free(struct snapshot *s);
  * -EAGAIN: a large database was emptied or swapped, the pass is void and may be run again;
  * -ENOBUFS: writers donated twice the limit. */
 int snapshot_run(struct snapshot *s, struct snapshot_job *job) NODISCARD;
-void snapshot_cancel(
-    struct snapshot *s); /* any thread: the running pass ends soon, if there is one */
+/* Any thread: the pass that runs, and all that follow until snapshot_arm, end soon. */
+void snapshot_cancel(struct snapshot *s);
+void snapshot_arm(struct snapshot *s);
 
 /* The keyspace's hooks (struct keyspace_hooks). */
 void snapshot_before_change(struct snapshot *s, struct hold *hold, uint32_t db,

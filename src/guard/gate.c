@@ -258,7 +258,8 @@ bool gate_allows(struct gate *gate, enum gate_class class, uint64_t bytes)
 static void note_room(struct gate_file *file)
 {
     if (file->gate->log == file)
-        file->gate->stats.log_room = minus(file->alloc_end, file->size);
+        file->gate->stats.log_room =
+            minus(RELAXED_LOAD(&file->alloc_end), RELAXED_LOAD(&file->size));
 }
 
 /* What the file system says the file holds now. */
@@ -382,7 +383,7 @@ uint64_t gate_allocated(const struct gate_file *file)
 
 bool gate_poisoned(const struct gate_file *file)
 {
-    return file->poisoned;
+    return RELAXED_LOAD(&file->poisoned);
 }
 
 bool gate_displaced(const struct gate_file *file)
@@ -431,8 +432,8 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
             file_write_at(file->fd, (const char *)data + done, len - done, offset + done, &more);
         done += more;
     }
-    file->size = MAX_OF(file->size, offset + done);
-    file->alloc_end = MAX_OF(file->alloc_end, done ? round_up(offset + done) : 0);
+    RELAXED_STORE(&file->size, MAX_OF(file->size, offset + done));
+    RELAXED_STORE(&file->alloc_end, MAX_OF(file->alloc_end, done ? round_up(offset + done) : 0));
     lock_take(&gate->lock);
     gate->stats.class[file->class].writes++;
     gate->stats.class[file->class].written_bytes += done;
@@ -456,7 +457,7 @@ int gate_sync(struct gate_file *file)
         gate->hooks.sync_begin(gate->hooks.ctx, class);
     int result = file_sync(file->fd);
     if (result != 0 && (class == GATE_LOG || class == GATE_SHRINK || class == GATE_COMPACTION))
-        file->poisoned = true;
+        RELAXED_STORE(&file->poisoned, true);
     if (gate->hooks.sync_end)
         gate->hooks.sync_end(gate->hooks.ctx, class, -result);
     correct(file);
@@ -477,7 +478,7 @@ int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len)
         return result;
     result = file_allocate(file->fd, end - need, need, true);
     if (result == 0) {
-        file->alloc_end = end;
+        RELAXED_STORE(&file->alloc_end, end);
         lock_take(&gate->lock);
         note_room(file);
         lock_drop(&gate->lock);

@@ -446,7 +446,6 @@ int snapshot_run(struct snapshot *s, struct snapshot_job *job)
 {
     s->job = job;
     RELAXED_STORE(&s->overrun, 0);
-    RELAXED_STORE(&s->cancelled, 0);
     RELAXED_STORE(&s->keys_done, 0);
     rdb_writer_init(&s->writer, job->sink, job->sink_ctx, job->compress, job->checksum);
     rdb_put_header(&s->writer, clock_wall_ms() / 1000, mem_used(), job->aof_base);
@@ -465,6 +464,11 @@ int snapshot_run(struct snapshot *s, struct snapshot_job *job)
     rdb_writer_free(&s->writer);
     s->job = NULL;
     return error;
+}
+
+void snapshot_arm(struct snapshot *s)
+{
+    RELAXED_STORE(&s->cancelled, 0);
 }
 
 void snapshot_cancel(struct snapshot *s)
