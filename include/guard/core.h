@@ -75,6 +75,7 @@ struct core {
     uint64_t base_bytes, increment_bytes, log_total;
     bool rewriting;
     uint64_t building_peak; /* blocks of the base being written */
+    uint64_t data_at_start; /* bytes, when the running rewrite started */
     bool last_failed;       /* the last rewrite failed */
     bool last_failed_for_space;
     int64_t failed_slack; /* F - R_compact then */

@@ -14,15 +14,19 @@ struct durability {
     enum guard_health health; /* as of the last step */
     enum guard_cause cause;
     uint64_t since_ms;
-    bool suspended;           /* told: nothing is being logged */
-    bool gap;                 /* told: records are missing from the log */
-    bool poisoned;            /* told: a file cannot be trusted */
-    bool repairing;           /* a fresh base is being written */
+    bool suspended; /* told: nothing is being logged */
+    bool gap;       /* told: records are missing from the log */
+    bool poisoned;  /* told: a file cannot be trusted */
+    bool repairing; /* a fresh base is being written */
+    bool failing;   /* writes of the log fail; the records are still kept */
+    enum guard_cause failing_for;
     enum guard_cause told;    /* why suspended or poisoned */
     uint64_t sync_started_ms; /* oldest running fsync; 0 = none */
     uint64_t gaps;            /* since start */
 };
 
+/* Writes of the log fail, or do no more (GUARD_CAUSE_NONE). */
+void durability_failing(struct durability *d, enum guard_cause cause);
 void durability_suspend(struct durability *d, enum guard_cause cause);
 void durability_poison(struct durability *d, enum guard_cause cause);
 void durability_resume(struct durability *d); /* nothing was lost */

@@ -149,6 +149,9 @@ struct gate_hooks {
     void (*sync_begin)(void *ctx, enum gate_class class);
     void (*sync_end)(void *ctx, enum gate_class class, int error); /* error: 0 or positive errno */
     void (*room)(void *ctx); /* the log was extended: credit may be refilled */
+    /* Writes of the log begin to fail (positive errno, also when the gate itself refuses), or do no more (0:
+     * one succeeded, or the file was closed). */
+    void (*log_state)(void *ctx, int error);
 };
 struct gate *gate_create(const struct gate_hooks *hooks);
 void gate_destroy(struct gate *gate); /* every gate_file must be closed */

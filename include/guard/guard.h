@@ -133,7 +133,7 @@ struct guard_rewrite {
     int error;   /* 0, or positive errno, or ECANCELED */
     enum guard_trigger trigger;
     uint64_t base_bytes; /* of the new base */
-    uint64_t data_bytes; /* of the data set at the cut; the ratio is learnt from both */
+    uint64_t data_bytes; /* of the data set at the cut; used if there is no hook for it */
     uint64_t log_bytes;  /* written to increments while it ran */
     uint64_t duration_ms;
 };

@@ -35,6 +35,7 @@ struct policy_inputs {
     enum guard_level acting; /* unknown resolved */
     enum guard_health health;
     enum guard_cause cause;
+    bool failing;      /* writes of the log fail now */
     bool stalled;      /* an fsync is older than disk-stall-timeout */
     bool evict_useful; /* there is data to evict, more than the target, and it can cure */
     bool stuck;        /* eviction has had its time and found nothing, or did not help */

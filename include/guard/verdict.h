@@ -21,7 +21,7 @@ enum guard_level { GUARD_OK, GUARD_LOW, GUARD_HIGH, GUARD_CRITICAL, GUARD_FULL, 
 /* Persistence health, independent of the level. */
 enum guard_health {
     GUARD_DURABLE,   /* the log, or snapshots, keep what they promise */
-    GUARD_LAGGING,   /* an fsync is older than 2 s */
+    GUARD_LAGGING,   /* an fsync is older than 2 s, or writes fail and are tried again */
     GUARD_SUSPENDED, /* nothing is logged: the log has a gap from here on */
     GUARD_REPAIRING  /* a fresh base is wanted or being written, after a gap or a failed fsync */
 };

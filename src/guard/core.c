@@ -53,6 +53,7 @@ void core_tell_full(struct core *core, int error)
 void core_tell_suspended(struct core *core, enum guard_cause cause, uint64_t now_ms)
 {
     durability_suspend(&core->durability, cause);
+    durability_failing(&core->durability, GUARD_CAUSE_NONE); /* nobody tries again */
     core->told_ms = now_ms;
 }
 
@@ -66,6 +67,7 @@ void core_tell_rewrite_started(struct core *core, bool replaces_old)
 {
     core->rewriting = true;
     core->building_peak = 0;
+    core->data_at_start = core->in.data_bytes;
     core->compaction_asked = false;
     if (durability_needs_repair(&core->durability))
         durability_repair_begin(&core->durability);
@@ -86,7 +88,9 @@ void core_tell_rewrite_done(struct core *core, const struct guard_rewrite *r, ui
     core->counters.rewrites_ok[r->trigger] += ok;
     core->counters.rewrites_failed[r->trigger] += !ok;
     if (ok) {
-        forecast_learn(&core->forecast, r->base_bytes, r->data_bytes, r->duration_ms);
+        /* predictions begin with what the hook says, so the ratio must */
+        uint64_t data = core->data_at_start ? core->data_at_start : r->data_bytes;
+        forecast_learn(&core->forecast, r->base_bytes, data, r->duration_ms);
         core->base_bytes = r->base_bytes;
         core->increment_bytes = r->log_bytes;
     } else {
@@ -321,6 +325,7 @@ static void judge_policy(struct core *core)
         .acting = level_acting(&core->level),
         .health = core->durability.health,
         .cause = core->durability.cause,
+        .failing = core->durability.failing,
         .stalled = stalled(core),
         .evict_useful = useful,
         .stuck = judge_stuck(core, useful),
@@ -337,6 +342,7 @@ static void judge_policy(struct core *core)
         core->counters.memory_only++;
         core_tell_suspended(core,
                             inputs.stalled            ? GUARD_CAUSE_STALL
+                            : inputs.failing          ? core->durability.failing_for
                             : core->budget.inodes_out ? GUARD_CAUSE_INODE
                             : core->full_cause        ? core->full_cause
                                                       : GUARD_CAUSE_SPACE,

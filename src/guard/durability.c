@@ -1,6 +1,12 @@
 /* durability.c - persistence health as a state machine over what the persistence threads tell. */
 #include "guard/durability.h"
 
+void durability_failing(struct durability *d, enum guard_cause cause)
+{
+    d->failing = cause != GUARD_CAUSE_NONE;
+    d->failing_for = cause;
+}
+
 void durability_suspend(struct durability *d, enum guard_cause cause)
 {
     if (!d->gap)
@@ -52,7 +58,7 @@ static enum guard_health health_of(const struct durability *d, bool logged, uint
         return GUARD_SUSPENDED;
     if (d->suspended || d->gap || d->poisoned)
         return GUARD_REPAIRING;
-    if (durability_sync_age_ms(d, now_ms) >= lagging_ms)
+    if (d->failing || durability_sync_age_ms(d, now_ms) >= lagging_ms)
         return GUARD_LAGGING;
     return GUARD_DURABLE;
 }
@@ -61,9 +67,12 @@ bool durability_step(struct durability *d, bool logged, uint64_t lagging_ms, uin
 {
     enum guard_health health = health_of(d, logged, lagging_ms, now_ms);
     bool changed = health != d->health;
-    d->cause = health == GUARD_DURABLE   ? (logged ? GUARD_CAUSE_NONE : GUARD_CAUSE_CONFIG)
-               : health == GUARD_LAGGING ? GUARD_CAUSE_STALL
-                                         : d->told;
+    if (health == GUARD_DURABLE)
+        d->cause = logged ? GUARD_CAUSE_NONE : GUARD_CAUSE_CONFIG;
+    else if (health == GUARD_LAGGING)
+        d->cause = d->failing ? d->failing_for : GUARD_CAUSE_STALL;
+    else
+        d->cause = d->told;
     if (changed || !d->since_ms)
         d->since_ms = now_ms;
     d->health = health;

@@ -38,6 +38,7 @@ struct gate_file {
     uint64_t size;      /* end of what was written */
     uint64_t alloc_end; /* blocks are ours up to here */
     bool poisoned;
+    bool failing; /* the last write of a log failed */
 };
 
 struct gate {
@@ -339,11 +340,24 @@ int gate_open(struct gate *gate, const char *path, enum file_mode mode, enum gat
     return 0;
 }
 
+/* Tells when writes of the log begin to fail, and when they do no more. */
+static void note_log_state(struct gate_file *file, int result)
+{
+    struct gate *gate = file->gate;
+    if (LIKELY(file->failing == (result != 0)) ||
+        (file->class != GATE_LOG && file->class != GATE_SHRINK))
+        return;
+    file->failing = result != 0;
+    if (gate->hooks.log_state)
+        gate->hooks.log_state(gate->hooks.ctx, -result);
+}
+
 void gate_close(struct gate_file *file)
 {
     if (!file)
         return;
     struct gate *gate = file->gate;
+    note_log_state(file, 0);
     if (file->alloc_end > round_up(file->size))
         (void)!gate_truncate(file, file->size); /* what was allocated ahead */
     correct(file);
@@ -423,8 +437,10 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
     if (written)
         *written = 0;
     int result = reserve(gate, file->node, file->class, need);
-    if (result != 0)
+    if (result != 0) {
+        note_log_state(file, result);
         return result;
+    }
     result = file_write_at(file->fd, data, len, offset, &done);
     if (released(gate, file->class, result)) {
         size_t more = 0;
@@ -443,8 +459,11 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
         *written = done;
     if (result != 0) {
         correct(file);
-        return failed(gate, FILE_OP_WRITE, file->class, file->node->path, result);
+        (void)failed(gate, FILE_OP_WRITE, file->class, file->node->path, result);
+        note_log_state(file, result);
+        return result;
     }
+    note_log_state(file, 0);
     extend(file);
     return 0;
 }

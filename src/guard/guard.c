@@ -377,6 +377,18 @@ static void gate_room(void *ctx)
         ticker_wake(ticker_of(g));
 }
 
+static void gate_log_state(void *ctx, int error)
+{
+    struct guard *g = ctx;
+    enum guard_cause cause = error ? guard_cause_of_errno(error) : GUARD_CAUSE_NONE;
+    struct core_inputs in = gather(g, clock_mono_ms());
+    lock_take(&g->lock);
+    durability_failing(&g->core.durability, cause);
+    step_locked(g, &in);
+    lock_drop(&g->lock);
+    ticker_wake(ticker_of(g));
+}
+
 /* ---- life ---- */
 
 struct guard *guard_create(const struct guard_options *options, const struct guard_hooks *hooks)
@@ -389,7 +401,8 @@ struct guard *guard_create(const struct guard_options *options, const struct gua
                                     .release = gate_release,
                                     .sync_begin = gate_sync_begin,
                                     .sync_end = gate_sync_end,
-                                    .room = gate_room};
+                                    .room = gate_room,
+                                    .log_state = gate_log_state};
     if (hooks)
         g->hooks = *hooks;
     g->dir = mem_strdup(options->dir);

@@ -26,7 +26,7 @@ enum guard_policy policy_in_force(enum guard_policy policy, enum guard_fsync fsy
 /* The log may not take growing records now: no room, or the disk does not answer. */
 static bool tight(const struct policy_inputs *in)
 {
-    return in->acting >= GUARD_CRITICAL || in->stalled;
+    return in->acting >= GUARD_CRITICAL || in->stalled || in->failing;
 }
 
 /* Stops logging while it is tight. With room, but a log that could not be written, everything

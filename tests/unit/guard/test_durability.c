@@ -56,6 +56,17 @@ static void a_poisoned_file_stays_so_until_repaired(void **state)
     assert_int_equal(health(&d, 3), GUARD_DURABLE);
 }
 
+static void failing_writes_lag_until_given_up(void **state)
+{
+    struct durability d = {0};
+    durability_failing(&d, GUARD_CAUSE_READONLY);
+    assert_int_equal(health(&d, 1), GUARD_LAGGING);
+    assert_int_equal(d.cause, GUARD_CAUSE_READONLY);
+    durability_failing(&d, GUARD_CAUSE_NONE);
+    assert_int_equal(health(&d, 2), GUARD_DURABLE);
+    assert_false(durability_needs_repair(&d));
+}
+
 static void without_a_log_nothing_is_promised(void **state)
 {
     struct durability d = {0};
@@ -70,6 +81,7 @@ int main(void)
         cmocka_unit_test(an_old_fsync_is_lagging),
         cmocka_unit_test(a_gap_ends_with_a_fresh_base_only),
         cmocka_unit_test(a_poisoned_file_stays_so_until_repaired),
+        cmocka_unit_test(failing_writes_lag_until_given_up),
         cmocka_unit_test(without_a_log_nothing_is_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

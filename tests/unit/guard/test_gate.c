@@ -20,7 +20,8 @@ struct fixture {
     struct gate *gate;
     struct gate_error last;
     unsigned errors, releases, sync_begins, sync_ends, rooms;
-    int sync_error;
+    int sync_error, log_error;
+    unsigned log_states;
     bool has_ballast;
 };
 
@@ -56,6 +57,12 @@ static void on_room(void *ctx)
     ((struct fixture *)ctx)->rooms++;
 }
 
+static void on_log_state(void *ctx, int error)
+{
+    ((struct fixture *)ctx)->log_states++;
+    ((struct fixture *)ctx)->log_error = error;
+}
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -66,7 +73,8 @@ static int setup(void **state)
                                                .release = on_release,
                                                .sync_begin = on_sync_begin,
                                                .sync_end = on_sync_end,
-                                               .room = on_room});
+                                               .room = on_room,
+                                               .log_state = on_log_state});
     *state = f;
     return 0;
 }
@@ -433,6 +441,30 @@ static void a_failed_sync_poisons_for_ever(void **state)
     gate_close(file);
 }
 
+static void failing_logs_are_told_once(void **state)
+{
+    struct fixture *f = *state;
+    struct gate_file *log = open_as(f, "log", GATE_LOG), *snap = open_as(f, "snap", GATE_SNAPSHOT);
+    fault("op=write,errno=EROFS,times=3");
+    assert_int_equal(gate_write(snap, data, 10, 0, NULL), -EROFS);
+    assert_int_equal(f->log_states, 0);
+    assert_int_equal(gate_write(log, data, 10, 0, NULL), -EROFS);
+    assert_int_equal(gate_write(log, data, 10, 0, NULL), -EROFS);
+    assert_int_equal(f->log_states, 1);
+    assert_int_equal(f->log_error, EROFS);
+    assert_int_equal(gate_write(log, data, 10, 0, NULL), 0);
+    assert_int_equal(gate_write(log, data, 10, 0, NULL), 0);
+    assert_int_equal(f->log_states, 2);
+    assert_int_equal(f->log_error, 0);
+    limit(f, 0, GATE_LOG, 0);
+    assert_int_equal(gate_write(log, data, 5000, 0, NULL), -ENOSPC);
+    assert_int_equal(f->log_states, 3);
+    gate_close(log);
+    assert_int_equal(f->log_states, 4);
+    assert_int_equal(f->log_error, 0);
+    gate_close(snap);
+}
+
 static void metadata_is_always_written_while_the_disk_lets_it(void **state)
 {
     struct fixture *f = *state;
@@ -531,6 +563,7 @@ int main(void)
         TEST(enospc_releases_the_ballast_and_tries_again),
         TEST(errors_are_counted_by_errno),
         TEST(a_failed_sync_poisons_for_ever),
+        TEST(failing_logs_are_told_once),
         TEST(metadata_is_always_written_while_the_disk_lets_it),
         TEST(a_lost_mount_takes_nothing),
         TEST(each_operation_reports_each_error),

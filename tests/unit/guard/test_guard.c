@@ -205,6 +205,23 @@ static bool info_says(struct fixture *f, const char *line)
     return says;
 }
 
+static void a_log_that_cannot_be_written_refuses_until_it_can(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    assert_int_equal(gate_open(guard_gate(f->guard), in(f, "log"), FILE_CREATE, GATE_LOG, &f->file),
+                     0);
+    fault("op=write,path=log,errno=EROFS");
+    assert_int_equal(gate_write(f->file, block, 100, 0, NULL), -EROFS);
+    assert_int_equal(RELAXED_LOAD(&guard_verdict(f->guard)->growth), GUARD_GROWTH_REFUSED);
+    assert_int_equal(RELAXED_LOAD(&guard_verdict(f->guard)->health), GUARD_LAGGING);
+    assert_int_equal(RELAXED_LOAD(&guard_verdict(f->guard)->cause), GUARD_CAUSE_READONLY);
+    assert_int_equal(level(f), GUARD_OK);
+    file_fault_clear();
+    assert_int_equal(gate_write(f->file, block, 100, 0, NULL), 0);
+    assert_int_equal(RELAXED_LOAD(&guard_verdict(f->guard)->growth), GUARD_GROWTH_METERED);
+}
+
 static void ballast_is_held_and_given(void **state)
 {
     struct fixture *f = *state;
@@ -370,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(own_bytes_fill_the_budget_and_deletion_frees_it),
         TEST(enospc_is_full_before_the_call_returns),
+        TEST(a_log_that_cannot_be_written_refuses_until_it_can),
         TEST(ballast_is_held_and_given),
         TEST(a_failed_fsync_wants_a_fresh_base),
         TEST(a_stalled_fsync_lags_and_stops_nobody_else),

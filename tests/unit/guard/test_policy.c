@@ -135,6 +135,26 @@ static void a_stall_is_met_by_policy(void **state)
     assert_true(out.memory_only);
 }
 
+static void failing_writes_are_met_by_policy(void **state)
+{
+    struct policy_inputs in = {.enabled = true, .logged = true, .failing = true};
+    struct policy_outputs out;
+    in.policy = GUARD_POLICY_SHED;
+    policy_decide(&in, &out);
+    assert_int_equal(out.growth, GUARD_GROWTH_REFUSED);
+    in.policy = GUARD_POLICY_MEMORY_ONLY;
+    policy_decide(&in, &out);
+    assert_true(out.memory_only);
+    in.policy = GUARD_POLICY_EVICT;
+    in.eviction = GUARD_EVICTION_ALLKEYS;
+    policy_decide(&in, &out);
+    assert_true(out.memory_only);
+    in.level = in.acting = GUARD_FULL; /* for want of space: evict first */
+    policy_decide(&in, &out);
+    assert_false(out.memory_only);
+    assert_int_equal(out.growth, GUARD_GROWTH_METERED);
+}
+
 static void without_a_log_or_a_guard_nothing_is_refused(void **state)
 {
     struct policy_inputs in = {
@@ -176,6 +196,7 @@ int main(void)
         cmocka_unit_test(evict_falls_back_by_family),
         cmocka_unit_test(a_log_that_cannot_be_written_counts_like_critical),
         cmocka_unit_test(a_stall_is_met_by_policy),
+        cmocka_unit_test(failing_writes_are_met_by_policy),
         cmocka_unit_test(without_a_log_or_a_guard_nothing_is_refused),
         cmocka_unit_test(auto_follows_the_other_settings),
     };
