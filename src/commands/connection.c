@@ -229,6 +229,7 @@ static void reset_command(struct call *call)
               CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                   CLIENT_READONLY);
     client->authenticated = settings_text_is_empty(settings, &settings->requirepass);
+    call->reply->muted = false;
     reply_simple(call->reply, "RESET");
 }
 

@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/log.h"
 #include "base/panic.h"
 #include "engine/admit.h"
 #include "engine/batch.h"
@@ -150,8 +151,20 @@ static void sweep(const struct lane *lane, const struct client *client)
 
 /* ---- run ---- */
 
+/* The first words of an HTTP request: a browser may have been tricked into sending commands of others in
+ * its body, so nothing after them may run. */
+static bool is_http(const struct call *call)
+{
+    return slice_is(call->argv[0], "post") || slice_is(call->argv[0], "host:");
+}
+
 static void unknown_command(struct call *call)
 {
+    if (UNLIKELY(is_http(call))) {
+        LOG_VERBOSE("Client %s speaks HTTP: closing its connection", call->client->peer);
+        RELAXED_STORE(&call->client->flags, call->client->flags | CLIENT_CLOSE_NOW);
+        return;
+    }
     char args[160];
     size_t len = 0;
     for (uint32_t i = 1; i < call->argc && len < 128; i++) {
@@ -293,7 +306,7 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
         if (p->command != NULL)
             OWNER_ADD(&lane->command_stats[p->index].rejected, 1);
         lane->reply.muted = false;
-        return true;
+        return !(client->flags & CLIENT_CLOSE_NOW);
     }
     RELAXED_STORE(&client->last, p->command);
     RELAXED_STORE(&client->last_parent, p->parent);
