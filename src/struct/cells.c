@@ -63,8 +63,8 @@
 #define UNIT          4
 #define FREED_PATTERN 0xDB
 #define SPARE_FROM    8                   /* a heap of so many chunks keeps an empty one */
-#define RECENT_FROM   ((size_t)128 << 10) /* bytes from which on a class has recent records ... */
-#define RECENT_MAX    16                  /* ... and at most so many */
+#define RECENT_FROM   ((size_t)512 << 10) /* bytes in use from which on a class has some ... */
+#define RECENT_MAX    16                  /* ... recent records, and how many */
 
 /* The lengths of runs in granules, and masks of where one may begin. */
 enum { LENGTHS = 5 };
@@ -94,11 +94,12 @@ struct chunk {
 struct cells {
     struct run *runs[CLASSES]; /* with room; records are taken from the first */
     size_t bytes[CLASSES];     /* in runs of the class */
+    size_t live[CLASSES];      /* records in use */
     void *recent[CLASSES];     /* freed but still counted in their runs; newest first */
     uint8_t recents[CLASSES];
     struct chunk *chunks[LENGTHS + 1]; /* by room */
     struct chunk *spare;               /* an empty one, not among the chunks, or NULL */
-    struct cells_stats stats;
+    size_t held;                       /* bytes of chunks, the spare's too */
 };
 
 static unsigned class_of(size_t size)
@@ -190,7 +191,7 @@ static size_t chunk_size(const struct chunk *c)
 
 static void chunk_discard(struct cells *cells, struct chunk *c)
 {
-    cells->stats.held_bytes -= chunk_size(c);
+    cells->held -= chunk_size(c);
     SHOW(c, chunk_size(c));
     mem_free(c);
 }
@@ -203,14 +204,14 @@ static struct chunk *chunk_new(struct cells *cells, unsigned i)
         cells->spare = NULL;
         return c;
     }
-    bool half = cells->stats.held_bytes < HALF_BELOW && LENGTH[i] <= HALF;
+    bool half = cells->held < HALF_BELOW && LENGTH[i] <= HALF;
     unsigned granules = half ? HALF : GRANULES;
     c = mem_try_zalloc_aligned(CHUNK, granules * GRANULE);
     if (!c)
         PANIC("out of memory: %zu bytes for records", granules * GRANULE);
     c->granules = (uint8_t)granules;
     c->idle = UINT32_MAX >> (GRANULES - granules);
-    cells->stats.held_bytes += chunk_size(c);
+    cells->held += chunk_size(c);
     HIDE(c + 1, chunk_size(c) - sizeof(*c));
     return c;
 }
@@ -218,7 +219,7 @@ static struct chunk *chunk_new(struct cells *cells, unsigned i)
 /* Keeping an empty chunk spares a heap of one record, or a large one, the way to the system. */
 static bool affords_spare(const struct cells *cells, const struct chunk *spare)
 {
-    return spare->granules < GRANULES || cells->stats.held_bytes >= SPARE_FROM * CHUNK;
+    return spare->granules < GRANULES || cells->held >= SPARE_FROM * CHUNK;
 }
 
 /* An idle chunk, which is in no list, leaves the heap or waits as its spare. */
@@ -310,15 +311,14 @@ static NOINLINE struct run *run_take(struct cells *cells, unsigned class)
     return r;
 }
 
-static NOINLINE void recent_flush(struct cells *cells, unsigned class);
-
 /* Takes an empty run back. */
 static NOINLINE void run_give(struct cells *cells, struct run *r)
 {
     struct chunk *c = chunk_of(r);
-    unsigned length = LENGTH[r->length], class = r->class;
+    unsigned length = LENGTH[r->length];
     unsigned begin = r == &c->first ? 0 : (unsigned)(((char *)r - (char *)c) / GRANULE);
     run_unlink(cells, r);
+    cells->bytes[r->class] -= length * GRANULE;
     if (begin > 0)
         HIDE(r, sizeof(*r));
     chunk_unlink(cells, c);
@@ -327,9 +327,6 @@ static NOINLINE void run_give(struct cells *cells, struct run *r)
         chunk_retire(cells, c);
     else
         chunk_link(cells, c);
-    cells->bytes[class] -= length * GRANULE;
-    if (cells->bytes[class] < RECENT_FROM)
-        recent_flush(cells, class);
 }
 
 /* Puts a record on its run's list. */
@@ -427,28 +424,27 @@ void *cells_alloc(struct cells *cells, size_t size)
 {
     DEBUG_ASSERT(size >= 1 && size <= CELLS_MAX);
     unsigned class = class_of(size);
-    size = size_of(class);
-    cells->stats.live_bytes += size;
-    cells->stats.records++;
+    cells->live[class]++;
     if (cells->recent[class])
         return recent_pop(cells, class);
-    return run_get(cells, class, size);
+    return run_get(cells, class, size_of(class));
 }
 
 void cells_free(struct cells *cells, void *record, size_t size)
 {
     unsigned class = class_of(size);
     size = size_of(class);
-    cells->stats.live_bytes -= size;
-    cells->stats.records--;
 #ifdef SPILLWAY_DEBUG
     memset(record, FREED_PATTERN, size);
 #endif
-    bool keep = cells->bytes[class] >= RECENT_FROM && cells->recents[class] < RECENT_MAX;
-    if (keep && size >= sizeof(void *))
+    bool much = --cells->live[class] * size >= RECENT_FROM;
+    if (much && cells->recents[class] < RECENT_MAX && size >= sizeof(void *)) {
         recent_push(cells, record, class);
-    else
-        run_put(cells, record, class);
+        return;
+    }
+    run_put(cells, record, class);
+    if (!much && cells->recent[class])
+        recent_flush(cells, class);
 }
 
 size_t cells_class_size(size_t size)
@@ -458,6 +454,9 @@ size_t cells_class_size(size_t size)
 
 void cells_stats(const struct cells *cells, struct cells_stats *out)
 {
-    *out = cells->stats;
-    out->held_bytes += mem_good_size(sizeof(*cells));
+    *out = (struct cells_stats){.held_bytes = cells->held + mem_good_size(sizeof(*cells))};
+    for (unsigned class = 0; class < CLASSES; class ++) {
+        out->records += cells->live[class];
+        out->live_bytes += cells->live[class] * size_of(class);
+    }
 }

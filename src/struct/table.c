@@ -8,12 +8,12 @@
  *      ( ... )                                             empty, perhaps not allocated
  *      [ home of split in m .. m )                         spread over `above` = m buckets
  *
- * A growth moves the split down, bucket by bucket of n: the items of bucket i go to buckets from i
- * * m / n on, which are empty or in the upper part already. A shrink moves it up, by buckets of m,
- * for the same reason. Either may turn into the other at any time. So there is never a second
- * array; segments come one by one as the upper part reaches them and go as it leaves them. A lookup
- * goes to exactly one bucket and needs one comparison (table_home). When below equals above, split
- * is UINT64_MAX and nothing moves.
+ * A growth moves the split down, bucket by bucket of n: the items of bucket i go to i * m / n and
+ * the buckets behind it, which are empty or in the upper part already. A shrink moves the split up,
+ * by buckets of m, for the same reason. Either may turn into the other at any time. So there is
+ * never a second array; segments come one by one as a part reaches them and go as it leaves them. A
+ * lookup goes to exactly one bucket and needs one comparison (table_home). When below equals above,
+ * split is UINT64_MAX and nothing moves.
  *
  * The pace is set by the count: a bucket moves whenever the mean load is above LOAD_MAX, or under
  * LOAD_MIN, which is about every third insert of a growing table. Thus the load is level, and so is
