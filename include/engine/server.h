@@ -63,12 +63,14 @@ struct server {
     /* Asks the process to stop, as SHUTDOWN and signals do: a flag of enum server_stop_how besides. Any
      * thread. Set by main. */
     void (*stop)(struct server *server, unsigned how);
-    /* Observers above the engine; set by main before workers start; NULL = nobody. Called on the lane
-     * after the command, its hold dropped. `us` is how long it ran. */
-    void (*slow_call)(struct call *call, uint64_t us);
+    /* Observers above the engine; set by main before workers start; NULL = nobody. Called on the
+     * lane after a command that was slow, or had many bytes; its hold is dropped. `us` is how long it
+     * ran, `reply_bytes` what it replied (so far, if its reply comes later). */
+    void (*notable_call)(struct call *call, uint64_t us, uint64_t reply_bytes);
+    /* Atomic: from so much on a call is told to notable_call. */
+    uint64_t notable_us, notable_request_bytes, notable_reply_bytes;
     /* A key expired or was evicted (event). Its shard is held: must be quick and take no shard. */
     void (*removed)(struct server *server, const struct key *key, const char *event);
-    uint64_t slow_call_us; /* atomic: calls at least this long are told to slow_call */
     void (*notify)(struct call *call, char class, const char *event, const struct key *key);
 };
 

@@ -4,8 +4,10 @@
 
 #include "engine/command.h"
 
-extern const struct command config_commands[]; /* CONFIG */
-extern const struct command info_commands[];   /* INFO */
-extern const struct command disk_commands[];   /* DISK */
+extern const struct command config_commands[];  /* CONFIG */
+extern const struct command slowlog_commands[]; /* SLOWLOG, COMMANDLOG */
+extern const struct command latency_commands[]; /* LATENCY */
+extern const struct command info_commands[];    /* INFO */
+extern const struct command disk_commands[];    /* DISK */
 
 #endif

@@ -4,7 +4,9 @@
 
 #include "base/lock.h"
 #include "engine/lane.h"
+#include "ops/latency.h"
 #include "ops/sampler.h"
+#include "ops/slowlog.h"
 
 /* What a lane had counted when the counters were last set to zero. */
 struct stats_baseline {
@@ -18,6 +20,8 @@ struct ops {
     struct lock lock;
     struct stats_baseline *baselines; /* by lane */
     struct sampler sampler;
+    struct slowlog logs[SLOWLOG_KINDS];
+    struct latency latency;
     struct probes *probes; /* NULL before ops_start */
 };
 

@@ -245,6 +245,21 @@ static void count_call(struct call *call, uint32_t index, uint64_t us)
         OWNER_ADD(&stats->failed, 1);
 }
 
+ALWAYS_INLINE uint64_t reply_size(const struct reply_buffer *reply)
+{
+    return reply->bytes.len + reply->reference_bytes;
+}
+
+/* Whether somebody above wants to hear of this call. */
+static bool is_notable(const struct call *call, uint64_t us, uint64_t reply_bytes)
+{
+    const struct server *server = call->server;
+    return server->notable_call != NULL &&
+           (us >= RELAXED_LOAD(&server->notable_us) ||
+            call->raw.len >= RELAXED_LOAD(&server->notable_request_bytes) ||
+            reply_bytes >= RELAXED_LOAD(&server->notable_reply_bytes));
+}
+
 /* Runs one admitted command under its hold. *hold is kept from the last command if it fits. */
 static void run_held(struct call *call, const struct pending *p, struct hold *hold)
 {
@@ -310,17 +325,19 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     }
     RELAXED_STORE(&client->last, p->command);
     RELAXED_STORE(&client->last_parent, p->parent);
+    uint64_t reply_before = reply_size(&lane->reply);
     run_held(&call, p, hold);
+    uint64_t reply_bytes = reply_size(&lane->reply) - reply_before;
     uint64_t end_us = clock_ticks_us(), us = end_us - *clock_us;
     *clock_us = end_us;
     count_call(&call, p->index, us);
     lane->reply.muted = false;
-    if (UNLIKELY(us > SLOW_US || (lane->server->slow_call != NULL &&
-                                  us >= (uint64_t)RELAXED_LOAD(&lane->server->slow_call_us)))) {
+    bool notable = is_notable(&call, us, reply_bytes);
+    if (UNLIKELY(us > SLOW_US || notable)) {
         if (hold->mask != 0)
             hold_drop(hold);
-        if (lane->server->slow_call != NULL)
-            lane->server->slow_call(&call, us);
+        if (notable)
+            lane->server->notable_call(&call, us, reply_bytes);
         lane_turn(lane);
         *clock_us = clock_ticks_us();
     }
