@@ -19,8 +19,8 @@
  *
  * Own bytes are blocks really allocated, of every file the gate knows: opened through it,
  * adopted, or found by gate_scan. Any thread may call; each gate_file belongs to one thread, but
- * another may gate_sync it, or ask gate_displaced, meanwhile. All calls may block on the disk: never
- * call them on a worker. Errors are negative errno values.
+ * another may gate_sync it, or ask gate_displaced, meanwhile. All calls may block on the disk:
+ * never call them on a worker. Errors are negative errno values.
  */
 #ifndef SPILLWAY_GUARD_GATE_H
 #define SPILLWAY_GUARD_GATE_H
@@ -149,8 +149,8 @@ struct gate_hooks {
     void (*sync_begin)(void *ctx, enum gate_class class);
     void (*sync_end)(void *ctx, enum gate_class class, int error); /* error: 0 or positive errno */
     void (*room)(void *ctx); /* the log was extended: credit may be refilled */
-    /* Writes of the log begin to fail (positive errno, also when the gate itself refuses), or do no more (0:
-     * one succeeded, or the file was closed). */
+    /* Writes of the log begin to fail (positive errno, also when the gate itself refuses), or do
+     * no more (0: one succeeded, or the file was closed). */
     void (*log_state)(void *ctx, int error);
 };
 struct gate *gate_create(const struct gate_hooks *hooks);

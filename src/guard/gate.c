@@ -298,7 +298,9 @@ static int begin_file(struct gate_file *file, const char *path)
     hold(gate, node, node->alias ? 0 : info.allocated);
     file->node = node;
     file->size = info.size;
-    file->alloc_end = MIN_OF(round_up(info.size), info.allocated);
+    /* what was allocated ahead before a crash is still there; a file with holes has less than
+     * its size */
+    file->alloc_end = info.allocated;
     if (file->class == GATE_LOG)
         gate->log = file;
     note_room(file);
@@ -314,7 +316,9 @@ int gate_open(struct gate *gate, const char *path, enum file_mode mode, enum gat
     bool creates = mode != FILE_READ && mode != FILE_WRITE;
     enum file_op op = creates ? FILE_OP_CREATE : FILE_OP_OPEN;
     *out = NULL;
-    if (mode != FILE_READ && !gate_allows(gate, class, creates ? PAGE : 0)) {
+    /* an empty log costs nothing, and without one not even deletions can be kept */
+    bool first = creates && class != GATE_LOG && class != GATE_SHRINK;
+    if (mode != FILE_READ && !gate_allows(gate, class, first ? PAGE : 0)) {
         lock_take(&gate->lock);
         int refuse = gate->limits.refuse ? -gate->limits.refuse : -ENOSPC;
         gate->stats.class[class].refused++;

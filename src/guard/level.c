@@ -63,8 +63,8 @@ static bool put_off(const struct level_state *state, uint64_t now, enum guard_le
     return recent(state->left_ms[to], now);
 }
 
-/* F was measured after the level was entered, and after the last ENOSPC: what was measured before knows
- * nothing of its reason. */
+/* F was measured after the level was entered, and after the last ENOSPC: what was measured
+ * before knows nothing of its reason. */
 static bool seen_since(const struct level_state *state, const struct level_inputs *in)
 {
     return in->now_ms - MIN_OF(in->sample_age_ms, in->now_ms) >

@@ -313,6 +313,27 @@ static void a_log_is_extended_ahead(void **state)
     gate_close(file);
 }
 
+/* What a killed server had allocated ahead is room again, and deletions are kept on a full volume. */
+static void room_survives_a_crash(void **state)
+{
+    struct fixture *f = *state;
+    struct gate_stats stats;
+    int fd = file_open(in(f, "log"), FILE_CREATE);
+    assert_true(fd >= 0);
+    assert_int_equal(file_write_at(fd, data, 5000, 0, NULL), 0);
+    assert_int_equal(file_allocate(fd, 8 * KIB, 56 * KIB, true), 0);
+    file_close(fd);
+    limit(f, 0, GATE_LOG, 0);
+    struct gate_file *file = open_as(f, "log", GATE_LOG);
+    gate_stats(f->gate, &stats);
+    assert_int_equal(stats.log_room, 64 * KIB - 5000);
+    assert_int_equal(gate_write(file, data, 64 * KIB - 5000, 5000, NULL), 0);
+    assert_int_equal(gate_write(file, data, 1, 64 * KIB, NULL), -ENOSPC);
+    gate_close(file);
+    file = open_as(f, "another", GATE_LOG); /* an empty one may always be had */
+    gate_close(file);
+}
+
 static void enospc_meets_the_allocator_first(void **state)
 {
     struct fixture *f = *state;
@@ -556,6 +577,7 @@ int main(void)
         TEST(the_budget_is_a_ceiling),
         TEST(preallocated_blocks_are_ours),
         TEST(a_log_is_extended_ahead),
+        TEST(room_survives_a_crash),
         TEST(enospc_meets_the_allocator_first),
         TEST(a_file_system_without_allocation_is_no_error),
         TEST(a_failed_allocation_costs_nothing),

@@ -141,8 +141,8 @@ static void enospc_is_full_at_once_and_outdates_probes(void **state)
     assert_int_equal(after(&w, 10, 1000), GUARD_OK);
 }
 
-/* A sample from before the error says that there is plenty: that is neither a reason to leave nor a sign of
- * oscillation when the next one says that there is nothing. */
+/* A sample from before the error says that there is plenty: that is neither a reason to leave
+ * nor a sign of oscillation when the next one says that there is nothing. */
 static void an_old_sample_proves_nothing(void **state)
 {
     struct world w = begin();

@@ -1,7 +1,7 @@
 /* test_small_volume.c - the guard on a small file system that a neighbour fills for real.
  *
- * Needs a file system of 8 to 128 MiB of its own, empty: SPILLWAY_SMALL_VOLUME=/mnt/small (tmpfs or ext4).
- * Without it nothing is tested.
+ * Needs a file system of 8 to 128 MiB of its own, empty: SPILLWAY_SMALL_VOLUME=/mnt/small (tmpfs
+ * or ext4). Without it nothing is tested.
  */
 #include <stdarg.h>
 #include <stddef.h>
