@@ -28,8 +28,7 @@
 #include "plog/plog.h"
 
 static struct server server; /* the one of this process */
-static pthread_t main_thread;
-static unsigned stop_how; /* atomic: enum server_stop_how */
+static unsigned stop_how;    /* atomic: enum server_stop_how */
 static struct lane loader_lane;
 static struct client loader_client;
 
@@ -37,39 +36,23 @@ static struct client loader_client;
 
 static void request_stop(struct server *s, unsigned how)
 {
-    (void)s;
     __atomic_store_n(&stop_how, how, __ATOMIC_RELEASE);
-    pthread_kill(main_thread, SIGUSR1);
+    net_wake(s);
 }
 
-static void block_signals(sigset_t *set)
+/* A signal always ends the process: what fails on the way is logged. */
+static void on_signal(struct server *s, int number)
 {
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-}
-
-/* Waits until somebody asks to stop; returns how. */
-static unsigned wait_for_stop(const sigset_t *set)
-{
-    for (;;) {
-        int signal_number = 0;
-        if (sigwait(set, &signal_number) != 0)
-            continue;
-        if (signal_number == SIGUSR1)
-            return __atomic_load_n(&stop_how, __ATOMIC_ACQUIRE);
-        LOG_WARNING("Received %s scheduling shutdown...",
-                    signal_number == SIGINT ? "SIGINT" : "SIGTERM");
-        int configured =
-            RELAXED_LOAD(signal_number == SIGINT ? &server.settings->shutdown_on_sigint
-                                                 : &server.settings->shutdown_on_sigterm);
-        return STOP_SIGNAL | (configured & SHUTDOWN_SAVE ? STOP_SAVE : 0) |
-               (configured & SHUTDOWN_NOSAVE ? STOP_NOSAVE : 0) | STOP_FORCE;
-    }
+    bool interrupt = number == SIGINT;
+    LOG_WARNING("Received %s scheduling shutdown...", interrupt ? "SIGINT" : "SIGTERM");
+    int configured = RELAXED_LOAD(interrupt ? &s->settings->shutdown_on_sigint
+                                            : &s->settings->shutdown_on_sigterm);
+    unsigned how = STOP_SIGNAL | STOP_FORCE;
+    if (configured & SHUTDOWN_SAVE)
+        how |= STOP_SAVE;
+    if (configured & SHUTDOWN_NOSAVE)
+        how |= STOP_NOSAVE;
+    request_stop(s, how);
 }
 
 /* ---- loading ---- */
@@ -153,20 +136,18 @@ static void build_parts(void)
     server.gate_replies = persist.appendonly && persist.appendfsync == PERSIST_FSYNC_ALWAYS;
 }
 
-static void build_lanes(void)
+static bool build_lanes(void)
 {
-    server.lane_count = (unsigned)server.settings->io_threads;
-    for (unsigned i = 0; i < server.lane_count; i++) {
-        server.lanes[i] = mem_try_zalloc_aligned(CACHE_LINE, sizeof *server.lanes[i]);
-        ASSERT(server.lanes[i] != NULL);
-        lane_init(server.lanes[i], &server, i);
-    }
+    struct net_options net = {.signals = {SIGTERM, SIGINT}, .on_signal = on_signal};
+    if (net_new(&server, &net) != 0)
+        return false;
     lane_init(&loader_lane, &server, 0);
     loader_client.flags = CLIENT_INTERNAL;
     client_init(&loader_client, &loader_lane);
+    return true;
 }
 
-static void build_server(void)
+static bool build_server(void)
 {
     rand_hex(server.run_id, 40);
     server.started_ms = clock_wall_ms();
@@ -177,54 +158,58 @@ static void build_server(void)
     commands_register(server.registry);
     ops_register(server.registry);
     build_parts();
-    build_lanes();
+    if (!build_lanes())
+        return false;
     hooks_install(&server);
     ops_install(&server);
     apply_watch(&server);
+    return true;
 }
 
 /* Tears down in reverse. Returns the exit code. */
-static int stop_server(unsigned how, struct net *net)
+static int stop_server(unsigned how)
 {
-    server.phase = SERVER_STOPPING;
-    net_stop(net);
     struct setting_save_point points[SETTING_SAVE_POINTS_MAX];
+    uint32_t timeout_ms = (uint32_t)server.settings->shutdown_timeout_s * 1000;
     bool save = how & STOP_SAVE ||
                 (!(how & STOP_NOSAVE) && settings_save_points(server.settings, points) != 0);
-    int error =
-        persist_stop(server.persist, save, (uint32_t)server.settings->shutdown_timeout_s * 1000);
+    RELAXED_STORE(&server.phase, SERVER_STOPPING);
+    net_stop(&server, 1000);
+    int error = persist_stop(server.persist, save, timeout_ms);
     if (error != 0)
         LOG_WARNING("The last writes before exiting failed: %s", strerror(-error));
     ops_stop(&server);
     guard_stop(server.guard);
-    if (server.settings->pidfile[0] != '\0')
-        (void)!file_remove(server.settings->pidfile);
+    if (server.settings->pidfile[0] != '\0' && file_exists(server.settings->pidfile) &&
+        file_remove(server.settings->pidfile) != 0)
+        LOG_WARNING("The PID file could not be removed");
     LOG_WARNING("Spillway is now ready to exit, bye bye...");
     log_stop();
     return 0;
 }
 
-int main(int argc, char **argv)
+/* Reads the command line into server.config. Returns -1 to run, else the exit code. */
+static int configure(int argc, char **argv)
 {
-    sigset_t signals;
-    mem_thread_join();
-    struct config *config = config_new();
     struct bytes text = {0};
-    enum config_start start = config_start(config, argc, argv, &text);
+    server.config = config_new();
+    enum config_start start = config_start(server.config, argc, argv, &text);
     if (text.len != 0)
         fwrite(text.data, 1, text.len, start == CONFIG_START_FAIL ? stderr : stdout);
-    if (start != CONFIG_START_RUN)
-        return start == CONFIG_START_FAIL;
     bytes_free(&text);
-    server.config = config;
-    server.settings = config_settings(config);
+    server.settings = config_settings(server.config);
+    return start == CONFIG_START_RUN ? -1 : start == CONFIG_START_FAIL;
+}
+
+int main(int argc, char **argv)
+{
+    mem_thread_join();
+    int code = configure(argc, argv);
+    if (code >= 0)
+        return code;
     ops_process(&server, argv[0]);
-    block_signals(&signals);
-    main_thread = pthread_self();
     log_start();
-    build_server();
-    struct net *net = net_start(&server);
-    if (net == NULL) {
+    if (!build_server() || net_start(&server) != 0) {
         log_stop();
         return 1;
     }
@@ -233,7 +218,13 @@ int main(int argc, char **argv)
     pthread_t loader;
     if (pthread_create(&loader, NULL, load, NULL) != 0)
         PANIC("cannot create a thread");
-    pthread_detach(loader);
-    unsigned how = wait_for_stop(&signals);
-    return stop_server(how, net);
+    net_wait(&server);
+    if (RELAXED_LOAD(&server.phase) == SERVER_LOADING) {
+        /* Nothing has been written yet, so there is nothing to finish. */
+        LOG_WARNING("Exiting before the data was loaded");
+        log_stop();
+        _exit(0);
+    }
+    pthread_join(loader, NULL);
+    return stop_server(__atomic_load_n(&stop_how, __ATOMIC_ACQUIRE));
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -47,24 +46,6 @@ static void write_pid_file(const char *path)
         LOG_WARNING("Failed to write PID file %s: %s", path, strerror(-error));
 }
 
-/* Room for maxclients sockets and our own files; with less, maxclients is what the limit leaves. */
-static void raise_file_limit(struct settings *settings)
-{
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)settings->maxclients + 32;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    rlim_t had = limit.rlim_cur;
-    limit.rlim_cur = MIN_OF(wanted, limit.rlim_max);
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted)
-        return;
-    rlim_t have = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : had;
-    int64_t clients = have > 64 ? (int64_t)have - 32 : 32;
-    LOG_WARNING("Only %llu open files are allowed: maxclients has been reduced to %lld",
-                (unsigned long long)have, (long long)clients);
-    RELAXED_STORE(&settings->maxclients, clients);
-}
-
 static void log_effectless(struct config *config)
 {
     char *names = config_effectless(config);
@@ -87,7 +68,6 @@ void ops_process(struct server *server, const char *executable)
         write_pid_file(settings->pidfile[0] != '\0' ? settings->pidfile : "/var/run/spillway.pid");
     if (settings->disable_thp)
         prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-    raise_file_limit(settings);
     server->config_path =
         config_path(server->config) != NULL ? mem_strdup(config_path(server->config)) : NULL;
     server->executable = mem_strdup(executable);
