@@ -1,8 +1,8 @@
 /* dispatch.c - the hot path: bytes of one connection in, commands run, replies out.
  *
  *   parse     every complete command of the input, at most BATCH_MAX: arguments are slices of it, nothing is copied; look
- *             the command up, hash its keys, OR their shards' bits; prefetch the buckets
- *   sweep     prefetch the entries those buckets name
+ *             the command up, hash its keys, OR their shards' bits
+ *   sweep     prefetch the buckets of all keys, then the entries those buckets name
  *   run       each: admit, hold its shards, run the handler, append the effect to the log, drop the hold
  *
  * A run of commands that need the same shards keeps the hold. The order of one connection's commands never changes.
@@ -46,18 +46,16 @@ static void reserve_keys(struct batch *batch, uint32_t more)
 }
 
 static void add_key(struct batch *batch, struct pending *p, const struct server *server,
-                    uint32_t db, uint32_t at)
+                    uint32_t at)
 {
     uint64_t hash = hash_bytes(p->argv[at].data, p->argv[at].len, server->seed);
     batch->key_at[batch->key_count] = at;
     batch->key_hash[batch->key_count++] = hash;
     p->key_count++;
     p->mask |= shard_bit(hash);
-    keyspace_prefetch_bucket(server->keyspace, db, hash);
 }
 
-static void locate_keys(struct batch *batch, struct pending *p, const struct server *server,
-                        uint32_t db)
+static void locate_keys(struct batch *batch, struct pending *p, const struct server *server)
 {
     const struct command *command = p->command;
     p->first_key = batch->key_count;
@@ -68,17 +66,16 @@ static void locate_keys(struct batch *batch, struct pending *p, const struct ser
     if (LIKELY(spec->begin == 1 && spec->last == 0 && !spec->counted && spec->keyword == NULL &&
                command->keys[1].flags == 0 && command->find_keys == NULL)) {
         if (p->argc > 1)
-            add_key(batch, p, server, db, 1);
+            add_key(batch, p, server, 1);
         return;
     }
     uint32_t *positions = batch->key_at + batch->key_count;
     int count = command_find_keys(command, p->argc, p->argv, positions, NULL, p->argc);
     for (int i = 0; i < count; i++)
-        add_key(batch, p, server, db, positions[i]);
+        add_key(batch, p, server, positions[i]);
 }
 
-static void resolve(struct batch *batch, struct pending *p, const struct server *server,
-                    uint32_t db)
+static void resolve(struct batch *batch, struct pending *p, const struct server *server)
 {
     p->parent = NULL;
     p->key_count = 0;
@@ -95,7 +92,7 @@ static void resolve(struct batch *batch, struct pending *p, const struct server 
             p->command = sub;
         }
     }
-    locate_keys(batch, p, server, db);
+    locate_keys(batch, p, server);
     if (p->command->flags & CMD_WHOLE_KEYSPACE)
         p->mask = HOLD_ALL;
 }
@@ -111,7 +108,6 @@ static enum request_result parse_batch(struct lane *lane, struct client *client,
         .authenticated = client->authenticated,
     };
     uint32_t max = client->authenticated ? BATCH_MAX : 1;
-    uint32_t db = client->db;
     enum request_result result = REQUEST_READY;
     request_vector_reset(&lane->arguments);
     batch->count = 0;
@@ -135,18 +131,23 @@ static enum request_result parse_batch(struct lane *lane, struct client *client,
         p->argv = request.argv;
         p->raw = *at == '*' ? slice_of(at, request.size) : slice_of(NULL, 0);
         p->end = *parsed;
-        resolve(batch, p, lane->server, db);
+        resolve(batch, p, lane->server);
     }
     return result;
 }
 
+/* Two tight loops rather than prefetches between the parsing of commands: a processor overlaps the page walks of
+ * as many prefetches as fit its window of instructions. */
 static void sweep(const struct lane *lane, const struct client *client)
 {
     const struct batch *batch = lane->batch;
-    if (batch->count < 2 && batch->key_count < 2)
+    const struct keyspace *ks = lane->server->keyspace;
+    if (batch->key_count < 2)
         return; /* nothing to overlap with */
     for (uint32_t i = 0; i < batch->key_count; i++)
-        keyspace_prefetch_entry(lane->server->keyspace, client->db, batch->key_hash[i]);
+        keyspace_prefetch_bucket(ks, client->db, batch->key_hash[i]);
+    for (uint32_t i = 0; i < batch->key_count; i++)
+        keyspace_prefetch_entry(ks, client->db, batch->key_hash[i]);
 }
 
 /* ---- run ---- */
@@ -433,7 +434,7 @@ bool lane_execute(struct lane *lane, struct client *client, uint32_t db, uint32_
     p->raw = slice_of(NULL, 0);
     client->db = db;
     reply_buffer_clear(&lane->reply);
-    resolve(batch, p, lane->server, db);
+    resolve(batch, p, lane->server);
     bool stopped;
     run_batch(lane, client, 0, &stopped);
     const struct bytes *reply = &lane->reply.bytes;
