@@ -105,6 +105,26 @@ static void test_memory_goes_back(void **state)
     cells_free_all(cells);
 }
 
+/* Also while much is still in use; and a class that had much begins small again. */
+static void test_memory_follows_use(void **state)
+{
+    struct cells *cells = cells_new();
+    enum { N = 50000 };
+    void **records = mem_alloc(N * sizeof(*records));
+    for (size_t i = 0; i < N; i++)
+        records[i] = cells_alloc(cells, 100);
+    size_t full = held(cells);
+    for (size_t i = 0; i < N / 2; i++)
+        cells_free(cells, records[i], 100);
+    assert_true(held(cells) < full * 6 / 10);
+    for (size_t i = N / 2; i < N; i++)
+        cells_free(cells, records[i], 100);
+    cells_alloc(cells, 100);
+    assert_true(held(cells) < 20000);
+    mem_free(records);
+    cells_free_all(cells);
+}
+
 static void test_reset(void **state)
 {
     struct cells *cells = cells_new();
@@ -144,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_cost_at_scale),
         cmocka_unit_test(test_cost_when_small),
         cmocka_unit_test(test_memory_goes_back),
+        cmocka_unit_test(test_memory_follows_use),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_freed_is_poisoned),
     };
