@@ -278,6 +278,30 @@ static uint64_t fixture_clients(const struct net_fixture *f)
     return RELAXED_LOAD(&net_of(&f->server)->clients);
 }
 
+/* What others may see of a client of lane 0: by id, or (0) the newest. */
+struct seen {
+    uint64_t input_bytes, output_bytes;
+    uint32_t flags;
+    int descriptor;
+};
+
+static struct seen fixture_see(const struct net_fixture *f, uint64_t id)
+{
+    struct lane *lane = f->server.lanes[0];
+    struct seen seen = {0};
+    lock_take(&lane->registry);
+    const struct client *client = lane->clients;
+    while (client != NULL && id != 0 && client->id != id)
+        client = client->next;
+    if (client != NULL)
+        seen = (struct seen){.input_bytes = RELAXED_LOAD(&client->input_bytes),
+                             .output_bytes = RELAXED_LOAD(&client->output_bytes),
+                             .flags = RELAXED_LOAD(&client->flags),
+                             .descriptor = client->descriptor};
+    lock_drop(&lane->registry);
+    return seen;
+}
+
 /* Waits until so many connections are left. */
 static bool fixture_clients_become(const struct net_fixture *f, uint64_t wanted)
 {

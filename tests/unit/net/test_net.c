@@ -148,15 +148,14 @@ static void an_announced_length_costs_no_memory(void **state)
 {
     net_fixture_open(&f, 1, "");
     int fd = client_of(&f), other = client_of(&f);
+    uint64_t id = (uint64_t)id_of(fd);
     say(fd, "*2\r\n$4\r\nECHO\r\n$536870912\r\n");
     char some[100000] = {0};
     give(fd, some, sizeof some);
     say(other, "PING\r\n");
     assert_true(hears(other, "+PONG\r\n"));
     clock_sleep_us(100000);
-    struct client *client = f.server.lanes[0]->clients;
-    client = client->next != NULL ? client->next : client; /* the older one */
-    assert_in_range(RELAXED_LOAD(&client->input_bytes), 65536, 17 << 20);
+    assert_in_range(fixture_see(&f, id).input_bytes, 65536, 17 << 20);
     close(fd);
     close(other);
     net_fixture_close(&f);
@@ -196,7 +195,7 @@ static void a_slow_reader_is_throttled(void **state)
             break;
         asked += (int)sent;
     }
-    uint64_t held = RELAXED_LOAD(&f.server.lanes[0]->clients->output_bytes);
+    uint64_t held = fixture_see(&f, 0).output_bytes;
     printf("stopped after %d bytes of requests, %llu bytes of replies held\n", asked,
            (unsigned long long)held);
     assert_true(asked < 40000000);
@@ -360,14 +359,14 @@ static void a_stalled_client_is_not_read_without_bound(void **state)
     char line[64];
     net_fixture_open(&f, 1, "");
     int fd = client_of(&f), other = client_of(&f);
-    snprintf(line, sizeof line, "NOW %lld\r\n", id_of(fd));
+    uint64_t id = (uint64_t)id_of(fd);
+    snprintf(line, sizeof line, "NOW %llu\r\n", (unsigned long long)id);
     say(fd, "LATER\r\n");
     for (int i = 0; i < 20000; i++)
         bytes_printf(&request, "ECHO %05d\r\n", i);
     give(fd, request.data, request.len); /* 240 kB: the rest waits in the sockets */
     clock_sleep_us(50000);
-    struct client *client = lane_find_client(f.server.lanes[0], 1);
-    assert_in_range(RELAXED_LOAD(&client->input_bytes), 65536, 256 * 1024);
+    assert_in_range(fixture_see(&f, id).input_bytes, 65536, 256 * 1024);
     say(other, line);
     assert_true(hears(fd, "+LATE\r\n"));
     for (int i = 0; i < 20000; i++) {
@@ -444,7 +443,7 @@ static void socket_options_are_inherited(void **state)
     int fd = client_of(&f);
     say(fd, "PING\r\n");
     assert_true(hears(fd, "+PONG\r\n"));
-    int served = f.server.lanes[0]->clients->descriptor;
+    int served = fixture_see(&f, 0).descriptor;
     assert_int_equal(getsockopt(served, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
     assert_int_not_equal(value, 0);
     assert_int_equal(getsockopt(served, SOL_SOCKET, SO_KEEPALIVE, &value, &len), 0);
@@ -457,7 +456,7 @@ static void socket_options_are_inherited(void **state)
     fd = client_of(&f);
     say(fd, "PING\r\n");
     assert_true(hears(fd, "+PONG\r\n"));
-    served = f.server.lanes[0]->clients->descriptor;
+    served = fixture_see(&f, 0).descriptor;
     assert_int_equal(getsockopt(served, SOL_SOCKET, SO_KEEPALIVE, &value, &len), 0);
     assert_int_equal(value, 0);
     close(fd);
@@ -538,7 +537,7 @@ static void listens_on_a_unix_socket(void **state)
     assert_true(hears(fd, "+PONG\r\n"));
     hear_line(fd);
     assert_non_null(strstr(hear_line(fd), "/s:0"));
-    assert_true(f.server.lanes[0]->clients->flags & CLIENT_UNIX_SOCKET);
+    assert_true(fixture_see(&f, 0).flags & CLIENT_UNIX_SOCKET);
     assert_int_equal(client_to(f.port), -1);
     close(fd);
     net_fixture_close(&f);
