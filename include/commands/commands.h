@@ -15,6 +15,7 @@ extern const struct command command_commands[];
 extern const struct command server_commands[];
 extern const struct command memory_commands[];
 extern const struct command debug_commands[];
+extern const struct command lolwut_commands[];
 
 /* Adds all of them. Before workers start. */
 void commands_register(struct registry *registry);
