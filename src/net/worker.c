@@ -57,6 +57,8 @@ static void on_timer(uv_timer_t *timer)
         set_tick(w, quiet);
     uint32_t part = w->lane.client_count / SWEEP_PART * (was_quiet ? 10 : 1);
     session_sweep(w, MIN_OF(MAX_OF(part, (uint32_t)SWEEP_MIN), (uint32_t)SWEEP_MAX));
+    /* The loop may now wait for events: whatever wakes it reads the clocks again. */
+    w->in_turn = false;
 }
 
 static void on_idle(uv_idle_t *idle) {} /* its being active is all it is for */
