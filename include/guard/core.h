@@ -80,12 +80,14 @@ struct core {
     bool last_failed_for_space;
     int64_t failed_slack; /* F - R_compact then */
     uint64_t failed_ms;
+    uint64_t rewrite_ended_ms;
     uint64_t told_ms; /* when durability was last told of trouble */
     bool compaction_asked, probe_asked;
-    uint64_t nothing_left_ms; /* eviction found nothing then; 0 = never */
-    uint64_t tight_since_ms;  /* critical or worse since; 0 = not */
-    uint64_t data_peak;       /* largest data set since F was last ample */
-    bool stuck;               /* the policy evict has fallen back, until critical is left */
+    uint64_t nothing_left_ms;   /* eviction found nothing then; 0 = never */
+    uint64_t hopeless_since_ms; /* tight, and nothing to evict or being rewritten; 0 = not */
+    uint64_t tight_since_ms;    /* critical or worse since; 0 = not */
+    uint64_t data_peak;         /* largest data set since F was last ample */
+    bool stuck;                 /* the policy evict has fallen back, until critical is left */
     bool was_memory_only;
     uint64_t last_starved;
     uint64_t steps;

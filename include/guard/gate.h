@@ -111,9 +111,10 @@ struct gate_error {
 struct gate_stats {
     struct gate_class_stats class[GATE_CLASSES];
     uint64_t own_bytes;
-    uint64_t building; /* blocks of open compaction files: a base being written */
-    bool can_allocate; /* the file system guarantees preallocated blocks; true until it said no */
-    uint64_t log_room; /* bytes allocated beyond the end of the open log file */
+    int64_t taken_bytes; /* allocated less given back since start; without files that were found */
+    uint64_t building;   /* blocks of open compaction files: a base being written */
+    bool can_allocate;   /* the file system guarantees preallocated blocks; true until it said no */
+    uint64_t log_room;   /* bytes allocated beyond the end of the open log file */
     struct gate_error last;
     struct {
         int error; /* positive; 0 = unused; EDQUOT is kept apart here, though it acts as ENOSPC */
@@ -133,7 +134,7 @@ bool gate_allows(struct gate *gate, enum gate_class class, uint64_t bytes);
 
 struct gate_limits {
     uint64_t available;           /* bytes of the volume, at the sample */
-    uint64_t own_at_sample;       /* gate_own_bytes just before it */
+    int64_t taken_at_sample;      /* taken_bytes of the stats, just before it */
     uint64_t ceiling;             /* for own bytes; UINT64_MAX = none */
     uint64_t floor[GATE_CLASSES]; /* bytes that must stay free after an allocation of the class */
     uint64_t log_step;            /* how far ahead of its end a log is allocated; 0 = not at all */

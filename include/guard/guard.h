@@ -171,6 +171,7 @@ void guard_metrics(struct guard *g, struct bytes *out); /* Prometheus text, name
 
 struct guard_sample {
     struct file_volume volume;
+    int64_t taken;   /* taken_bytes of the gate, just before */
     uint64_t own;    /* bytes of blocks of our own files, just before */
     uint64_t device; /* st_dev of dir; another one than before: the mount is gone */
     int error;       /* positive errno of the last try, which left the rest as it was; 0 = good */

@@ -13,6 +13,7 @@
 #define RETRY_AFTER_MS      10000 /* a failed rewrite that fits is tried again then in any case */
 #define PROBE_EVERY_MS      1000  /* while a repair waits for the disk to work */
 #define NOTHING_LEFT_MS     1000
+#define HOPELESS_MS         1000 /* evict: so long with neither room nor hope */
 #define STUCK_MS            5000 /* evict: so long without room, then memory-only or shed */
 #define STUCK_REWRITING_MS  30000
 #define NEIGHBOUR_HORIZON_S 60 /* eviction must still help when the neighbours went on so long */
@@ -74,11 +75,6 @@ void core_tell_rewrite_started(struct core *core, bool replaces_old)
     core->counters.emergency_rewrites += replaces_old;
 }
 
-static int64_t slack(const struct core *core)
-{
-    return (int64_t)core->budget.free_bytes - (int64_t)core->budget.r_compact;
-}
-
 void core_tell_rewrite_done(struct core *core, const struct guard_rewrite *r, uint64_t now_ms)
 {
     bool ok = r->error == 0;
@@ -96,8 +92,9 @@ void core_tell_rewrite_done(struct core *core, const struct guard_rewrite *r, ui
     } else {
         core->last_failed_for_space = r->error == ENOSPC || r->error == EDQUOT;
         core->failed_ms = now_ms;
-        core->failed_slack = slack(core);
+        core->failed_slack = INT64_MAX; /* measured when the leftovers are gone */
     }
+    core->rewrite_ended_ms = now_ms;
     if (r->repair || !ok)
         durability_repair_end(&core->durability, ok);
     core->durability.repairing = false;
@@ -137,9 +134,10 @@ static struct budget_inputs budget_inputs(const struct core *core)
     const struct core_inputs *in = &core->in;
     const struct file_volume *v = &in->sample.volume;
     uint64_t own = MAX_OF(in->gate.own_bytes, in->sample.own);
+    int64_t taken = in->gate.taken_bytes - in->sample.taken;
     return (struct budget_inputs){
         .total = v->total,
-        .available = minus(v->available, own - in->sample.own),
+        .available = minus(v->available, taken > 0 ? (uint64_t)taken : 0),
         .block = v->block,
         .inodes = v->inodes,
         .inodes_free = v->inodes_free,
@@ -291,24 +289,31 @@ static bool evict_useful(struct core *core)
     return curable(core);
 }
 
-/* The policy evict gives up waiting: nothing to evict and nothing being written that would bring
- * room. */
+/* The policy evict gives up waiting for room: for a while there was nothing to evict and nothing
+ * was being written that would bring any, or it took too long. Room ends it, whatever the
+ * level's dwell. */
 static bool judge_stuck(struct core *core, bool useful)
 {
-    uint64_t now = core->in.now_ms;
+    const struct budget *b = &core->budget;
+    uint64_t now = core->in.now_ms, free_bytes = b->free_bytes;
+    bool full = core->level.level == GUARD_FULL;
     bool critical = level_acting(&core->level) >= GUARD_CRITICAL;
-    bool tight = core->budget.free_bytes < core->budget.enter[GUARD_CRITICAL] ||
-                 core->level.level == GUARD_FULL;
-    if (!critical || !tight)
-        core->tight_since_ms = 0;
+    bool hopeful = useful || core->rewriting || core->out.compact;
+    if (!critical || (!full && free_bytes >= b->enter[GUARD_CRITICAL]))
+        core->tight_since_ms = core->hopeless_since_ms = 0;
     else if (!core->tight_since_ms)
         core->tight_since_ms = now;
-    uint64_t since = core->tight_since_ms ? now - core->tight_since_ms : 0;
-    if (!critical)
+    if (!core->tight_since_ms || hopeful)
+        core->hopeless_since_ms = 0;
+    else if (!core->hopeless_since_ms)
+        core->hopeless_since_ms = now;
+    if (!critical || (!full && free_bytes >= b->leave[GUARD_CRITICAL]))
         core->stuck = false;
-    else if (core->tight_since_ms)
-        core->stuck |= (!useful && !core->rewriting && !core->out.compact) ||
-                       (since >= STUCK_MS && !core->rewriting) || since >= STUCK_REWRITING_MS;
+    if (core->hopeless_since_ms && now - core->hopeless_since_ms >= HOPELESS_MS)
+        core->stuck = true;
+    if (core->tight_since_ms &&
+        now - core->tight_since_ms >= (core->rewriting ? STUCK_REWRITING_MS : STUCK_MS))
+        core->stuck = true;
     return core->stuck;
 }
 
@@ -364,12 +369,32 @@ static bool rewrite_fits(const struct core *core, uint64_t more)
     return b->free_bytes + more >= need + b->r_meta && !b->inodes_out;
 }
 
+/* Old files go after a rewrite has ended: what was sampled before still counts them. */
+static bool settled(const struct core *core)
+{
+    return !core->rewriting && core->in.sample.at_ms > core->rewrite_ended_ms;
+}
+
+/* What F has above the need of a rewrite. */
+static int64_t slack(const struct core *core)
+{
+    return (int64_t)core->budget.free_bytes - (int64_t)core->budget.r_compact;
+}
+
+static void note_failed_slack(struct core *core)
+{
+    if (core->last_failed && core->failed_slack == INT64_MAX && settled(core))
+        core->failed_slack = slack(core);
+}
+
 /* After a failure: F rose against what is needed, or the disk works again after a while. */
 static bool retry_due(const struct core *core)
 {
     uint64_t since = core->in.now_ms - core->failed_ms;
     int64_t step = (int64_t)MAX_OF(64 * KIB, MIN_OF(core->budget.capacity / 100, 16 * MIB));
-    if (!core->last_failed || slack(core) >= core->failed_slack + step)
+    if (!core->last_failed)
+        return true;
+    if (core->failed_slack != INT64_MAX && slack(core) >= core->failed_slack + step)
         return true;
     if (core->last_failed_for_space)
         return since >= RETRY_AFTER_MS;
@@ -397,7 +422,7 @@ static bool wants_space(const struct core *core)
         return false;
     /* not high by the numbers any more: only what is worth it */
     if (mode != POLICY_REWRITE_IF_SAVES && b->free_bytes >= b->enter[GUARD_HIGH])
-        return gain >= MAX_OF(chain / 3, MIN_OF(b->capacity / 20, 64 * MIB));
+        return gain >= MAX_OF(chain / 2, MIN_OF(b->capacity / 20, 64 * MIB));
     if (mode == POLICY_REWRITE_IF_SAVES)
         return gain >= MAX_OF(chain / 10, MIN_OF(b->capacity / 20, 64 * MIB));
     /* eviction first, while it has far to go and there is room for its records: the smaller base
@@ -434,7 +459,7 @@ static void judge_rewrite(struct core *core)
     bool released = out->act.rewrite == POLICY_REWRITE_RELEASED;
     out->compact = GUARD_TRIGGER_NONE;
     out->replace_old = false;
-    if (core->rewriting || out->mount_lost || !core->sampled || !core->options.appendonly ||
+    if (!settled(core) || out->mount_lost || !core->sampled || !core->options.appendonly ||
         (out->act.log_on && durability_needs_repair(&core->durability)) || !retry_due(core))
         return; /* a repair is a rewrite; without logging a rewrite gives back space all the same */
     enum guard_trigger trigger = wanted_trigger(core);
@@ -463,7 +488,7 @@ static void judge_repair(struct core *core)
     const struct volume_probe *probe = &core->in.probe;
     bool proven = !needs_proof(core->durability.told) || probe->ok_began_ms > core->told_ms;
     bool wanted = core->options.appendonly && durability_needs_repair(&core->durability) &&
-                  !core->rewriting && !out->mount_lost && out->act.log_on;
+                  settled(core) && !out->mount_lost && out->act.log_on;
     out->repair = wanted && proven && retry_due(core) && rewrite_fits(core, 0);
     if (wanted && !out->repair && rewrite_fits(core, 0) &&
         core->in.now_ms - probe->began_ms >= PROBE_EVERY_MS)
@@ -580,6 +605,7 @@ bool core_step(struct core *core, const struct core_inputs *in)
     judge_policy(core);
     durability_step(&core->durability, core->options.appendonly, core->options.lagging_ms,
                     in->now_ms);
+    note_failed_slack(core);
     judge_rewrite(core);
     judge_repair(core);
     grant_credit(core);

@@ -103,10 +103,19 @@ void gate_set_limits(struct gate *gate, const struct gate_limits *limits)
 static void hold(struct gate *gate, struct node *node, uint64_t bytes)
 {
     gate->stats.own_bytes += bytes - node->held;
+    gate->stats.taken_bytes += (int64_t)(bytes - node->held);
     gate->stats.class[node->class].own_bytes += bytes - node->held;
     if (node->open && node->class == GATE_COMPACTION)
         gate->stats.building += bytes - node->held;
     node->held = bytes;
+}
+
+/* As hold, for blocks that were there before: the file system's numbers know of them already. */
+static void hold_found(struct gate *gate, struct node *node, uint64_t bytes)
+{
+    int64_t taken = gate->stats.taken_bytes;
+    hold(gate, node, bytes);
+    gate->stats.taken_bytes = taken;
 }
 
 static struct node *find(struct gate *gate, const char *path)
@@ -219,8 +228,10 @@ static bool released(struct gate *gate, enum gate_class class, int result)
 static uint64_t free_now(const struct gate *gate)
 {
     const struct gate_limits *limits = &gate->limits;
-    uint64_t own = gate->stats.own_bytes;
-    uint64_t left = minus(limits->available, minus(own, limits->own_at_sample));
+    uint64_t own = gate->stats.own_bytes, left = limits->available;
+    int64_t taken = gate->stats.taken_bytes - limits->taken_at_sample;
+    if (taken > 0)
+        left = minus(left, (uint64_t)taken);
     return limits->ceiling == UINT64_MAX ? left : MIN_OF(left, minus(limits->ceiling, own));
 }
 
@@ -295,7 +306,7 @@ static int begin_file(struct gate_file *file, const char *path)
         gate->stats.building += node->held;
     node->device = info.device;
     node->inode = info.inode;
-    hold(gate, node, node->alias ? 0 : info.allocated);
+    hold_found(gate, node, node->alias ? 0 : info.allocated);
     file->node = node;
     file->size = info.size;
     /* what was allocated ahead before a crash is still there; a file with holes has less than
@@ -667,7 +678,7 @@ void gate_adopt(struct gate *gate, const char *path, enum gate_class class)
         if (!node->open) {
             node->inode = info.inode;
             node->device = info.device;
-            hold(gate, node, node->alias ? 0 : info.allocated);
+            hold_found(gate, node, node->alias ? 0 : info.allocated);
         }
     } else if (result == -ENOENT && node && !node->open) {
         unname(gate, node);

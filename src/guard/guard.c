@@ -163,7 +163,7 @@ static void set_limits(struct guard *g, const struct core *core)
 {
     struct gate_limits limits = {
         .available = core->sampled ? core->in.sample.volume.available : UINT64_MAX,
-        .own_at_sample = core->in.sample.own,
+        .taken_at_sample = core->in.sample.taken,
         .ceiling = core->options.enabled ? core->budget.ceiling : UINT64_MAX,
         .log_step = core->out.log_step,
         .refuse = core->out.mount_lost ? ENODEV : 0,

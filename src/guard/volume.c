@@ -80,7 +80,9 @@ void volume_set_interval(struct volume *v, unsigned ms)
 void volume_sample_now(struct volume *v)
 {
     char *dir = copy_dir(v);
-    struct guard_sample sample = {.own = gate_own_bytes(v->gate)};
+    struct gate_stats stats;
+    gate_stats(v->gate, &stats);
+    struct guard_sample sample = {.own = stats.own_bytes, .taken = stats.taken_bytes};
     struct file_info info = {0};
     int result = file_volume(dir, &sample.volume);
     if (result == 0)
