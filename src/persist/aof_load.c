@@ -12,8 +12,8 @@
 #define WINDOW_STEP      (1024u * 1024)
 #define PROGRESS_RECORDS 1024
 
-static const struct request_limits no_limits = {.multibulk_max = INT32_MAX,
-                                                .bulk_max = INT64_MAX / 2};
+static const struct request_limits no_limits = {
+    .multibulk_max = INT32_MAX, .bulk_max = INT64_MAX / 2, .authenticated = true};
 
 struct loading {
     const struct aof_load_options *options;
