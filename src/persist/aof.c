@@ -263,9 +263,10 @@ static int sync_all(struct aof *a)
 
     pthread_mutex_lock(&a->mutex);
     a->syncing = false;
-    if (retired_error && target > a->covered) /* else a base has made them needless meanwhile */
+    bool needed = target > a->covered; /* else a base has made these files needless meanwhile */
+    if (retired_error && needed)
         poison(a, NULL);
-    if (error)
+    if (error && needed)
         poison(a, current);
     if (!error && !retired_error && current && !current->fresh && !a->poisoned && !a->gap)
         RELAXED_STORE(&a->synced, MAX_OF(a->synced, target));
@@ -349,7 +350,7 @@ static void write_some(struct aof *a, struct aof_file *f, struct slice s)
     OWNER_ADD(&a->total, written);
     RELAXED_STORE(&f->size, f->size + written);
     advance(a, written);
-    if (error) {
+    if (error && written < s.len) {
         write_failed(a, error);
         return;
     }

@@ -234,11 +234,11 @@ static void note_rewrite(struct persist *p, const struct rewrite *r, int error, 
 }
 
 /* What the guard learns; and that a trouble which the rewrite did not cure is still there. */
-static void tell_guard(struct persist *p, const struct rewrite *r, bool repair, int error,
-                       uint64_t log_bytes)
+static void tell_guard(struct persist *p, const struct rewrite *r, int error, uint64_t log_bytes)
 {
     struct guard *g = p->parts.guard;
-    struct guard_rewrite result = {.repair = repair,
+    bool whole = !aof_has_gap(p->aof) && !aof_is_poisoned(p->aof);
+    struct guard_rewrite result = {.repair = whole,
                                    .error = -error,
                                    .trigger = r->trigger,
                                    .base_bytes = r->base_bytes,
@@ -248,8 +248,6 @@ static void tell_guard(struct persist *p, const struct rewrite *r, bool repair, 
     guard_note_rewrite_done(g, &result);
     if (aof_has_gap(p->aof))
         guard_note_suspended(g, error ? guard_cause_of_errno(-error) : GUARD_CAUSE_SPACE);
-    else if (aof_is_poisoned(p->aof))
-        guard_note_poisoned(g, GUARD_CAUSE_FSYNC);
 }
 
 /* The log's directory, for a chain that was not loaded at the start. */
@@ -281,7 +279,6 @@ static bool run_rewrite(struct persist *p, enum guard_trigger trigger, bool repl
     persist_options_now(p, &options);
     if (!p->dir_ready)
         prepare_dir(p, &options);
-    bool repair = aof_has_gap(p->aof) || aof_is_poisoned(p->aof);
     struct rewrite r = {.aof = p->aof,
                         .dir = &p->dir,
                         .snapshot = p->snapshot,
@@ -299,7 +296,7 @@ static bool run_rewrite(struct persist *p, enum guard_trigger trigger, bool repl
     guard_note_rewrite_started(g, trigger);
     int error = rewrite_until_whole(p, &r);
     uint64_t log_bytes = plog_end(p->parts.plog) - (error ? end_before : r.cut);
-    tell_guard(p, &r, repair, error, log_bytes);
+    tell_guard(p, &r, error, log_bytes);
     note_rewrite(p, &r, error, log_bytes);
     p->fresh_wanted = false;
     guard_token_give(g, GUARD_WRITER_REWRITE);
@@ -332,11 +329,19 @@ static void follow_appendonly(struct persist *p, const struct persist_options *o
     LOG_NOTICE("The append only file is turned on: writing a base");
 }
 
-static void tell_sizes(struct persist *p)
+/* Sizes; and a trouble that the guard believes cured, so that it never stays. */
+static void tell_state(struct persist *p)
 {
     struct aof_stats stats;
     if (!p->log_on)
         return;
+    uint8_t health = RELAXED_LOAD(&guard_verdict(p->parts.guard)->health);
+    if (health == GUARD_DURABLE || health == GUARD_LAGGING) {
+        if (aof_has_gap(p->aof) && !p->fresh_wanted)
+            guard_note_suspended(p->parts.guard, GUARD_CAUSE_SPACE);
+        else if (aof_is_poisoned(p->aof))
+            guard_note_poisoned(p->parts.guard, GUARD_CAUSE_FSYNC);
+    }
     aof_stats(p->aof, &stats);
     uint64_t at = plog_end(p->parts.plog) - aof_pending(p->aof);
     uint64_t from = RELAXED_LOAD(&p->c.increments_from);
@@ -392,7 +397,7 @@ void *saver_main(void *arg)
         struct persist_options options;
         persist_options_now(p, &options);
         follow_appendonly(p, &options);
-        tell_sizes(p);
+        tell_state(p);
         run_what_is_due(p, &options);
         options_free(&options);
     }

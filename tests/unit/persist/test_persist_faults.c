@@ -1,0 +1,432 @@
+/* test_persist_faults.c - persistence over a disk that fails: every step of a rewrite and of a save,
+ * writes, syncs, a log that cannot be opened or is removed.
+ *
+ * What must hold each time: what is on disk loads (a copy of the files is loaded after each fault),
+ * nothing temporary is left, and when the fault is gone all is well again by itself.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "world.h"
+
+static int fault(enum file_op op, const char *part, uint32_t skip, uint32_t times, int error)
+{
+    struct file_fault f = {.op = op, .skip = skip, .times = times, .error = error};
+    snprintf(f.path_part, sizeof f.path_part, "%s", part);
+    int id = file_fault_add(&f);
+    assert_true(id > 0);
+    return id;
+}
+
+static int clear_faults(void **state)
+{
+    file_fault_clear();
+    return 0;
+}
+
+/* What a crash now would leave holds these. */
+static void expect_on_disk(const char *dir, const char *name, const char *value)
+{
+    struct world after;
+    char crash[64];
+    world_snapshot_files(dir, crash);
+    world_init(&after, crash, true);
+    after.options.aof_damage = PERSIST_REFUSE_DAMAGE;
+    assert_int_equal(world_load(&after), PERSIST_LOADED_AOF);
+    world_expect(&after, 0, name, value);
+    world_close(&after);
+    world_remove(crash);
+}
+
+static void expect_no_leftovers(const char *dir)
+{
+    char below[96];
+    snprintf(below, sizeof below, "%s/appendonlydir", dir);
+    assert_int_equal(world_count_files(dir, "temp"), 0);
+    assert_int_equal(world_count_files(dir, "tmp"), 0);
+    assert_int_equal(world_count_files(below, "temp"), 0);
+    assert_int_equal(world_count_files(below, "tmp"), 0);
+    assert_int_equal(world_count_files(below, "damaged"), 0);
+}
+
+/* Until the last record is in the file (not necessarily synced). */
+static void wait_written(struct world *w)
+{
+    WORLD_WAIT(persist_log_pending(w->persist) == 0);
+}
+
+static bool info_says(struct world *w, const char *line)
+{
+    struct bytes text = {0};
+    persist_info(w->persist, &text);
+    bool says = strstr(bytes_str(&text), line) != NULL;
+    bytes_free(&text);
+    return says;
+}
+
+static enum guard_health health(struct world *w)
+{
+    return (enum guard_health)RELAXED_LOAD(&guard_verdict(w->guard)->health);
+}
+
+/* ---- rewrites ---- */
+
+static void fill(struct world *w)
+{
+    char line[64];
+    for (int i = 0; i < 3000; i++) {
+        snprintf(line, sizeof line, "set k%d value-%d", i, i);
+        world_run(w, 0, 0, line);
+    }
+}
+
+/* Runs a rewrite into the fault; true if the fault struck. */
+static bool rewrite_into(struct world *w, const char *dir, enum file_op op, const char *part,
+                         uint32_t skip, int error)
+{
+    int id = fault(op, part, skip, 1, error);
+    world_run(w, 0, 0, "incr n");
+    assert_int_equal(persist_rewrite(w->persist), PERSIST_STARTED);
+    world_run(w, 0, 0, "incr n");
+    WORLD_WAIT(!persist_rewrite_in_progress(w->persist));
+    world_run(w, 0, 0, "incr n");
+    wait_written(w);
+    bool struck = file_fault_hits(id) > 0;
+    file_fault_clear();
+    return struck;
+}
+
+static void every_step_of_a_rewrite_may_fail(void **state)
+{
+    static const struct {
+        enum file_op op;
+        const char *part;
+        int error;
+    } points[] = {
+        {FILE_OP_CREATE, "incr.aof", ENOSPC},
+        {FILE_OP_CREATE, "temp-rewriteaof", ENOSPC},
+        {FILE_OP_WRITE, "temp-rewrite", ENOSPC},
+        {FILE_OP_WRITE, "temp-rewrite", EIO},
+        {FILE_OP_ALLOCATE, "temp-rewrite", ENOSPC},
+        {FILE_OP_SYNC, "temp-rewrite", EIO},
+        {FILE_OP_TRUNCATE, "temp-rewrite", EIO},
+        {FILE_OP_RENAME, "temp-rewrite", ENOSPC},
+        {FILE_OP_CREATE, "manifest", ENOSPC},
+        {FILE_OP_WRITE, "manifest", ENOSPC},
+        {FILE_OP_SYNC, "manifest", EIO},
+        {FILE_OP_RENAME, "manifest", ENOSPC},
+        {FILE_OP_SYNC_DIR, "appendonlydir", EIO},
+        {FILE_OP_REMOVE, "appendonlydir", EIO},
+    };
+    struct world w;
+    char dir[64], value[32];
+    world_dir(dir);
+    world_open(&w, dir, true);
+    fill(&w);
+    unsigned n = 0, struck = 0;
+    for (size_t i = 0; i < COUNT_OF(points); i++) {
+        for (uint32_t skip = 0; skip < 2; skip++) {
+            bool hit = rewrite_into(&w, dir, points[i].op, points[i].part, skip, points[i].error);
+            struck += hit;
+            n += 3;
+            snprintf(value, sizeof value, "%u", n);
+            expect_on_disk(dir, "n", value);
+            expect_on_disk(dir, "k2999", "value-2999");
+            expect_no_leftovers(dir);
+            if (!hit)
+                break;
+        }
+        WORLD_WAIT(!persist_rewrite_in_progress(w.persist));
+        assert_int_equal(persist_rewrite(w.persist), PERSIST_STARTED);
+        WORLD_WAIT(!persist_rewrite_in_progress(w.persist));
+        assert_true(info_says(&w, "aof_last_bgrewrite_status:ok"));
+    }
+    assert_true(struck >= 14);
+    assert_int_equal(world_close(&w), 0);
+    snprintf(value, sizeof value, "%u", n);
+    assert_int_equal(world_open(&w, dir, true), PERSIST_LOADED_AOF);
+    world_expect(&w, 0, "n", value);
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+/* ---- saves ---- */
+
+static void every_step_of_a_save_may_fail(void **state)
+{
+    static const struct {
+        enum file_op op;
+        int error;
+    } points[] = {{FILE_OP_CREATE, ENOSPC},
+                  {FILE_OP_WRITE, ENOSPC},
+                  {FILE_OP_SYNC, EIO},
+                  {FILE_OP_TRUNCATE, EIO},
+                  {FILE_OP_RENAME, ENOSPC}};
+    struct world w, after;
+    char dir[64], crash[64];
+    world_dir(dir);
+    world_open(&w, dir, false);
+    world_run(&w, 0, 0, "set a 1");
+    assert_int_equal(persist_bgsave(w.persist, false), PERSIST_STARTED);
+    WORLD_WAIT(!persist_bgsave_in_progress(w.persist));
+    world_run(&w, 0, 0, "set a 2");
+    for (size_t i = 0; i < COUNT_OF(points); i++) {
+        int id = fault(points[i].op, "temp-", 0, 1, points[i].error);
+        assert_int_equal(persist_bgsave(w.persist, false), PERSIST_STARTED);
+        WORLD_WAIT(!persist_bgsave_in_progress(w.persist));
+        assert_int_equal(file_fault_hits(id), 1);
+        assert_true(persist_save_failed(w.persist));
+        assert_true(info_says(&w, "rdb_last_bgsave_status:err"));
+        assert_int_equal(persist_changes(w.persist), 1);
+        assert_int_equal(world_count_files(dir, "temp"), 0);
+        world_snapshot_files(dir, crash);
+        assert_int_equal(world_open(&after, crash, false), PERSIST_LOADED_RDB);
+        world_expect(&after, 0, "a", "1");
+        world_close(&after);
+        world_remove(crash);
+    }
+    file_fault_clear();
+    assert_int_equal(persist_bgsave(w.persist, false), PERSIST_STARTED);
+    WORLD_WAIT(!persist_bgsave_in_progress(w.persist));
+    assert_false(persist_save_failed(w.persist));
+    fault(FILE_OP_WRITE, "temp-", 0, 1, ENOSPC);
+    assert_int_equal(world_close_saving(&w, true), -ENOSPC); /* said, but the server ends */
+    assert_int_equal(world_open(&w, dir, false), PERSIST_LOADED_RDB);
+    world_expect(&w, 0, "a", "2");
+    world_close(&w);
+    world_remove(dir);
+}
+
+/* ---- the log ---- */
+
+static void writes_that_fail_are_tried_again(void **state)
+{
+    static const int errors[] = {ENOSPC, EIO};
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        for (uint32_t part = 0; part < 30; part += 13) {
+            struct world w;
+            char dir[64];
+            world_dir(dir);
+            world_open(&w, dir, true);
+            world_run(&w, 0, 0, "set a 1");
+            wait_written(&w);
+            struct file_fault f = {.op = FILE_OP_WRITE,
+                                   .path_part = "incr",
+                                   .error = errors[i],
+                                   .times = 2,
+                                   .short_bytes = part};
+            int id = file_fault_add(&f);
+            world_run(&w, 0, 0, "set b 2");
+            world_run(&w, 0, 0, "set c 3");
+            WORLD_WAIT(file_fault_hits(id) >= 1);
+            WORLD_WAIT(persist_log_failed(w.persist) || file_fault_hits(id) == 2);
+            wait_written(&w);
+            WORLD_WAIT(!persist_log_failed(w.persist));
+            expect_on_disk(dir, "b", "2");
+            expect_on_disk(dir, "c", "3");
+            file_fault_clear();
+            assert_int_equal(world_close(&w), 0);
+            world_remove(dir);
+        }
+    }
+}
+
+static void a_full_buffer_makes_a_gap_that_is_repaired(void **state)
+{
+    struct world w;
+    char dir[64], line[64];
+    world_dir(dir);
+    world_init(&w, dir, true);
+    w.options.aof_buffer_limit = 10000;
+    world_load(&w);
+    world_start(&w);
+    world_run(&w, 0, 0, "set a 1");
+    wait_written(&w);
+    /* a part of a record gets into the file and must be cut off again */
+    struct file_fault f = {
+        .op = FILE_OP_WRITE, .path_part = "incr", .error = EIO, .short_bytes = 10};
+    file_fault_add(&f);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(line, sizeof line, "set k%d %d", i, i);
+        world_run(&w, 0, 0, line);
+    }
+    WORLD_WAIT(health(&w) == GUARD_SUSPENDED || health(&w) == GUARD_REPAIRING);
+    wait_written(&w); /* dropped, that is */
+    expect_on_disk(dir, "a", "1");
+    file_fault_clear();
+    WORLD_WAIT(health(&w) == GUARD_DURABLE);
+    world_run(&w, 0, 0, "set b 2");
+    wait_written(&w);
+    expect_on_disk(dir, "k999", "999");
+    expect_on_disk(dir, "b", "2");
+    expect_no_leftovers(dir);
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+static void a_failed_sync_is_cured_by_a_fresh_base(void **state)
+{
+    for (int mode = PERSIST_FSYNC_EVERYSEC; mode <= PERSIST_FSYNC_ALWAYS; mode++) {
+        struct world w;
+        char dir[64];
+        world_dir(dir);
+        world_init(&w, dir, true);
+        w.options.appendfsync = (enum persist_fsync)mode;
+        world_load(&w);
+        world_start(&w);
+        world_run(&w, 0, 0, "set a 1");
+        int id = fault(FILE_OP_SYNC, "incr", 0, 1, EIO);
+        uint64_t end = world_run(&w, 0, 0, "set b 2");
+        WORLD_WAIT(file_fault_hits(id) == 1);
+        WORLD_WAIT(persist_synced(w.persist) >= end); /* not by a later sync of the same file */
+        WORLD_WAIT(!info_says(&w, "aof_rewrites:0"));
+        assert_true(info_says(&w, "aof_last_bgrewrite_status:ok"));
+        WORLD_WAIT(!persist_log_failed(w.persist));
+        end = world_run(&w, 0, 0, "set c 3");
+        WORLD_WAIT(persist_durable(w.persist) >= end);
+        wait_written(&w);
+        expect_on_disk(dir, "b", "2");
+        expect_on_disk(dir, "c", "3");
+        WORLD_WAIT(health(&w) == GUARD_DURABLE);
+        assert_int_equal(world_close(&w), 0);
+        world_remove(dir);
+        file_fault_clear();
+    }
+}
+
+static void a_failed_sync_is_not_forgotten_when_the_repair_fails_too(void **state)
+{
+    struct world w;
+    char dir[64];
+    world_dir(dir);
+    world_init(&w, dir, true);
+    w.options.appendfsync = PERSIST_FSYNC_ALWAYS;
+    world_load(&w);
+    world_start(&w);
+    uint64_t before = world_run(&w, 0, 0, "set a 1");
+    WORLD_WAIT(persist_durable(w.persist) >= before);
+    fault(FILE_OP_SYNC, "incr", 0, 1, EIO);
+    int id = fault(FILE_OP_WRITE, "temp-rewrite", 0, 1, EIO);
+    uint64_t end = world_run(&w, 0, 0, "set b 2");
+    WORLD_WAIT(file_fault_hits(id) == 1);
+    assert_true(persist_durable(w.persist) < end);
+    assert_int_equal(persist_rewrite(w.persist) == PERSIST_SCHEDULED, 0);
+    WORLD_WAIT(persist_durable(w.persist) >= end);
+    expect_on_disk(dir, "b", "2");
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+static void a_removed_log_is_noticed_and_written_anew(void **state)
+{
+    struct world w;
+    char dir[64], command[128];
+    world_dir(dir);
+    world_open(&w, dir, true);
+    world_run(&w, 0, 0, "set a 1");
+    wait_written(&w);
+    snprintf(command, sizeof command, "rm -r '%s/appendonlydir'", dir);
+    assert_int_equal(system(command), 0);
+    WORLD_WAIT(!info_says(&w, "aof_rewrites:0") && !persist_rewrite_in_progress(w.persist));
+    world_run(&w, 0, 0, "set b 2");
+    wait_written(&w);
+    expect_on_disk(dir, "a", "1");
+    expect_on_disk(dir, "b", "2");
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+static void a_log_that_cannot_be_opened_is_begun_later(void **state)
+{
+    static const struct {
+        enum file_op op;
+        const char *part;
+        int error;
+    } points[] = {{FILE_OP_MKDIR, "appendonlydir", EROFS},
+                  {FILE_OP_CREATE, "incr", ENOSPC},
+                  {FILE_OP_RENAME, "manifest", EIO}};
+    for (size_t i = 0; i < COUNT_OF(points); i++) {
+        struct world w;
+        char dir[64];
+        world_dir(dir);
+        fault(points[i].op, points[i].part, 0, 0, points[i].error);
+        assert_int_equal(world_open(&w, dir, true), PERSIST_LOADED_NOTHING);
+        world_run(&w, 0, 0, "set a 1");
+        WORLD_WAIT(health(&w) == GUARD_SUSPENDED || health(&w) == GUARD_REPAIRING);
+        file_fault_clear();
+        WORLD_WAIT(health(&w) == GUARD_DURABLE);
+        world_run(&w, 0, 0, "set b 2");
+        wait_written(&w);
+        expect_on_disk(dir, "a", "1");
+        expect_on_disk(dir, "b", "2");
+        expect_no_leftovers(dir);
+        assert_int_equal(world_close(&w), 0);
+        world_remove(dir);
+    }
+}
+
+static void a_torn_tail_that_cannot_be_cut_off_is_covered_by_a_base(void **state)
+{
+    struct world w;
+    char dir[64], below[96];
+    world_dir(dir);
+    world_open(&w, dir, true);
+    world_run(&w, 0, 0, "set a 1");
+    assert_int_equal(world_close(&w), 0);
+    snprintf(below, sizeof below, "%s/appendonlydir", dir);
+    struct bytes file = world_read_file(below, "appendonly.aof.1.incr.aof");
+    bytes_append_str(&file, "*3\r\n$3\r\nset\r\n");
+    world_write_file(below, "appendonly.aof.1.incr.aof", bytes_slice(&file));
+    bytes_free(&file);
+    fault(FILE_OP_TRUNCATE, "incr", 0, 1, EROFS);
+    assert_int_equal(world_open(&w, dir, true), PERSIST_LOADED_AOF);
+    world_run(&w, 0, 0, "set b 2");
+    WORLD_WAIT(health(&w) == GUARD_DURABLE && plog_is_active(w.log));
+    wait_written(&w);
+    expect_on_disk(dir, "a", "1");
+    expect_on_disk(dir, "b", "2");
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+static void a_stalled_sync_stops_neither_writers_nor_the_end(void **state)
+{
+    struct world w;
+    char dir[64];
+    world_dir(dir);
+    world_open(&w, dir, true);
+    struct file_fault f = {.op = FILE_OP_SYNC, .path_part = "incr", .stall_ms = 3000, .times = 1};
+    int id = file_fault_add(&f);
+    world_run(&w, 0, 0, "set a 1");
+    WORLD_WAIT(file_fault_hits(id) == 1);
+    uint64_t began = clock_mono_ms();
+    world_run(&w, 0, 0, "set b 2");
+    wait_written(&w); /* the log goes on while its sync hangs */
+    assert_true(clock_mono_ms() - began < 1500);
+    expect_on_disk(dir, "b", "2");
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+int main(void)
+{
+    log_set_level(getenv("VERBOSE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTHING);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(every_step_of_a_rewrite_may_fail, clear_faults),
+        cmocka_unit_test_teardown(every_step_of_a_save_may_fail, clear_faults),
+        cmocka_unit_test_teardown(writes_that_fail_are_tried_again, clear_faults),
+        cmocka_unit_test_teardown(a_full_buffer_makes_a_gap_that_is_repaired, clear_faults),
+        cmocka_unit_test_teardown(a_failed_sync_is_cured_by_a_fresh_base, clear_faults),
+        cmocka_unit_test_teardown(a_failed_sync_is_not_forgotten_when_the_repair_fails_too,
+                                  clear_faults),
+        cmocka_unit_test_teardown(a_removed_log_is_noticed_and_written_anew, clear_faults),
+        cmocka_unit_test_teardown(a_log_that_cannot_be_opened_is_begun_later, clear_faults),
+        cmocka_unit_test_teardown(a_torn_tail_that_cannot_be_cut_off_is_covered_by_a_base,
+                                  clear_faults),
+        cmocka_unit_test_teardown(a_stalled_sync_stops_neither_writers_nor_the_end, clear_faults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
