@@ -126,8 +126,12 @@ enum persist_answer {
     PERSIST_SAVE_RUNNING,   /* refused: a save is already running */
     PERSIST_REWRITE_RUNNING /* refused: a rewrite is already running */
 };
-enum persist_answer persist_bgsave(struct persist *p, bool schedule); /* BGSAVE [SCHEDULE] */
-enum persist_answer persist_rewrite(struct persist *p);               /* BGREWRITEAOF */
+/* BGSAVE [SCHEDULE]. If PERSIST_STARTED: begun(ctx, error) is called once, on the saver thread, when the cut was
+ * made (what changes from then on is not in the file) or could not be; it must be quick: all shards are held. begun
+ * may be NULL. */
+enum persist_answer persist_bgsave(struct persist *p, bool schedule,
+                                   void (*begun)(void *ctx, int error), void *ctx);
+enum persist_answer persist_rewrite(struct persist *p); /* BGREWRITEAOF */
 /* SAVE: done(ctx, error) is called on the saver thread, once, with 0 or a negative errno. Refused
  * (PERSIST_SAVE_RUNNING) while a save runs; waits for a rewrite under way. */
 enum persist_answer persist_save(struct persist *p, void (*done)(void *ctx, int error), void *ctx);

@@ -47,11 +47,12 @@ struct persist {
     uint32_t job; /* atomic: enum job that runs */
 
     pthread_mutex_t mutex;
-    pthread_cond_t wake;            /* the saver, and who waits for it */
-    struct persist_options options; /* mutex; strings owned */
-    bool want_save, want_rewrite;   /* mutex to change, atomic to read */
-    bool stop;                      /* mutex */
-    struct save_waiter *waiters;    /* mutex */
+    pthread_cond_t wake;             /* the saver, and who waits for it */
+    struct persist_options options;  /* mutex; strings owned */
+    bool want_save, want_rewrite;    /* mutex to change, atomic to read */
+    bool stop;                       /* mutex */
+    struct save_waiter *waiters;     /* mutex */
+    struct save_waiter *cut_waiters; /* mutex: to be told when the next save has made its cut */
 
     /* loading thread, then saver */
     struct aof_dir dir;

@@ -95,6 +95,21 @@ void server_save(struct call *call)
     call_error(call, "ERR Background save already in progress");
 }
 
+static void bgsave_begun(struct lane *lane, struct lane_message *message)
+{
+    struct waiting *w = CONTAINER_OF(message, struct waiting, message);
+    struct client *client = lane_find_client(lane, w->client_id);
+    if (client != NULL) {
+        lane->reply.resp3 = client->resp == 3;
+        lane->reply.muted = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
+        reply_simple(&lane->reply, "Background saving started");
+        lane->reply.muted = false;
+        client_complete(client);
+    }
+    mem_free(w);
+}
+
+/* The reply waits for the cut: a client that writes after it must not find that write in the file. */
 void server_bgsave(struct call *call)
 {
     bool schedule = call->argc == 2 && slice_is(call->argv[1], "schedule");
@@ -105,10 +120,15 @@ void server_bgsave(struct call *call)
     struct persist *persist = persist_of(call);
     if (persist == NULL)
         return;
-    switch (persist_bgsave(persist, schedule)) {
+    struct waiting *w = wait_here(call, bgsave_begun);
+    enum persist_answer started = persist_bgsave(persist, schedule, saved, w);
+    if (started == PERSIST_STARTED) {
+        call_defer(call, w, NULL);
+        return;
+    }
+    mem_free(w);
+    switch (started) {
     case PERSIST_STARTED:
-        reply_simple(call->reply, "Background saving started");
-        break;
     case PERSIST_SCHEDULED:
         reply_simple(call->reply, "Background saving scheduled");
         break;

@@ -212,7 +212,8 @@ void persist_before_flush(void *ctx, struct hold *hold, uint32_t db)
 
 /* ---- requests ---- */
 
-enum persist_answer persist_bgsave(struct persist *p, bool schedule)
+enum persist_answer persist_bgsave(struct persist *p, bool schedule,
+                                   void (*begun)(void *ctx, int error), void *ctx)
 {
     pthread_mutex_lock(&p->mutex);
     enum job job = (enum job)RELAXED_LOAD(&p->job);
@@ -221,6 +222,11 @@ enum persist_answer persist_bgsave(struct persist *p, bool schedule)
         answer = PERSIST_SAVE_RUNNING;
     else if (job == JOB_REWRITE)
         answer = schedule ? PERSIST_SCHEDULED : PERSIST_REWRITE_RUNNING;
+    if (answer == PERSIST_STARTED && begun != NULL) {
+        struct save_waiter *waiter = mem_alloc(sizeof *waiter);
+        *waiter = (struct save_waiter){.next = p->cut_waiters, .done = begun, .ctx = ctx};
+        p->cut_waiters = waiter;
+    }
     if (answer == PERSIST_STARTED || answer == PERSIST_SCHEDULED)
         RELAXED_STORE(&p->want_save, true);
     pthread_cond_broadcast(&p->wake);

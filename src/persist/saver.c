@@ -53,10 +53,29 @@ static uint64_t end_job(struct persist *p)
 
 /* ---- saves ---- */
 
+static struct save_waiter *take_waiters(struct persist *p, struct save_waiter **list)
+{
+    pthread_mutex_lock(&p->mutex);
+    struct save_waiter *waiters = *list;
+    *list = NULL;
+    pthread_mutex_unlock(&p->mutex);
+    return waiters;
+}
+
+static void answer_waiters(struct save_waiter *list, int error)
+{
+    for (struct save_waiter *w = list, *next; w; w = next) {
+        next = w->next;
+        w->done(w->ctx, error);
+        mem_free(w);
+    }
+}
+
 static void note_changes(void *ctx)
 {
     struct persist *p = ctx;
     p->save_changes_at_cut = changes_now(p);
+    answer_waiters(take_waiters(p, &p->cut_waiters), 0);
 }
 
 static void note_save(struct persist *p, const struct save *save, int error)
@@ -100,32 +119,16 @@ int saver_save(struct persist *p)
     return error;
 }
 
-static struct save_waiter *take_waiters(struct persist *p)
-{
-    pthread_mutex_lock(&p->mutex);
-    struct save_waiter *waiters = p->waiters;
-    p->waiters = NULL;
-    pthread_mutex_unlock(&p->mutex);
-    return waiters;
-}
-
-static void answer_waiters(struct save_waiter *list, int error)
-{
-    for (struct save_waiter *w = list, *next; w; w = next) {
-        next = w->next;
-        w->done(w->ctx, error);
-        mem_free(w);
-    }
-}
-
 /* False: another big writer has the token. */
 static bool run_save(struct persist *p)
 {
     if (!guard_token_take(p->parts.guard, GUARD_WRITER_SNAPSHOT))
         return false;
     if (begin_job(p, JOB_SAVE)) {
-        struct save_waiter *waiters = take_waiters(p);
-        answer_waiters(waiters, saver_save(p));
+        struct save_waiter *waiters = take_waiters(p, &p->waiters);
+        int error = saver_save(p);
+        answer_waiters(take_waiters(p, &p->cut_waiters), error);
+        answer_waiters(waiters, error);
     }
     guard_token_give(p->parts.guard, GUARD_WRITER_SNAPSHOT);
     return true;
@@ -401,7 +404,8 @@ void *saver_main(void *arg)
         run_what_is_due(p, &options);
         options_free(&options);
     }
-    answer_waiters(take_waiters(p), -ECANCELED);
+    answer_waiters(take_waiters(p, &p->cut_waiters), -ECANCELED);
+    answer_waiters(take_waiters(p, &p->waiters), -ECANCELED);
     mem_thread_leave();
     return NULL;
 }

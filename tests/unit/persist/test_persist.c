@@ -323,7 +323,7 @@ static void saves_are_made_and_loaded(void **state)
     assert_int_equal(error, 0);
     assert_int_equal(persist_changes(w.persist), 0);
     world_run(&w, 0, 0, "set b 2");
-    assert_int_equal(persist_bgsave(w.persist, false), PERSIST_STARTED);
+    assert_int_equal(persist_bgsave(w.persist, false, NULL, NULL), PERSIST_STARTED);
     WORLD_WAIT(!persist_bgsave_in_progress(w.persist));
     world_run(&w, 0, 0, "set c 3");
     assert_int_equal(world_close(&w), 0);
