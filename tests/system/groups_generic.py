@@ -4,6 +4,7 @@ from differential import (
     dump,
     generator,
     help_text,
+    idle_time,
     member,
     same_kind,
     string_payload,
@@ -141,7 +142,7 @@ def scan_errors(g):
 @generator("generic", 3)
 def object_(g):
     what = g.pick(b"ENCODING", b"ENCODING", b"IDLETIME", b"FREQ")
-    return Step(b"OBJECT", g.case(what), g.key(), compare=near_s)
+    return Step(b"OBJECT", g.case(what), g.key(), compare=idle_time)
 
 
 @generator("generic", 0.3)
