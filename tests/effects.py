@@ -67,7 +67,10 @@ def main():
         if name in ("save", "latency-tracking-info-percentiles"):
             effect = ("settings_save_points" if name == "save" else "settings_percentiles") in text
         else:
-            effect = re.search(rf"\b(settings|s|settings_of\([^()]*\))(->|\.){field}\b", text) is not None
+            effect = (
+                re.search(rf"\b(settings|s|settings_of\([^()]*\))(->|\.){field}\b", text)
+                is not None
+            )
         if effect != claims:
             wrong += 1
             print(

@@ -109,7 +109,9 @@ def member(want, got, notes):
 
 
 def idle_time(want, got, notes):
-    """OBJECT IDLETIME: the subject's may be less, for the reference shares small integers among keys."""
+    """OBJECT IDLETIME: the subject's may be less, for the reference shares small integers among
+    keys.
+    """
     wrong = near(10)(want, got, notes)
     if wrong and want[:1] == got[:1] == b":" and 0 <= decode(got) <= decode(want):
         return None

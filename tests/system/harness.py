@@ -657,8 +657,8 @@ class Server:
         return self
 
     def wait_ready(self):
-        """Waits until PING is answered by PONG, or by a demand for a password when the log says that
-        all is loaded.
+        """Waits until PING is answered by PONG, or by a demand for a password when the log says
+        that all is loaded.
         """
         deadline = time.monotonic() + self.ready_seconds
         while True:
