@@ -204,11 +204,13 @@ static bool read_shutdown(struct call *call, unsigned *how, bool *abort)
 static void abort_shutdown(struct call *call)
 {
     uint32_t expected = SHUTDOWN_SAVING;
-    if (__atomic_compare_exchange_n(&call->server->shutdown, &expected, SHUTDOWN_ABORTED, false,
-                                    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        reply_ok(call->reply);
-    else
+    if (!__atomic_compare_exchange_n(&call->server->shutdown, &expected, SHUTDOWN_ABORTED, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
         call_error(call, "ERR No shutdown in progress.");
+        return;
+    }
+    RELAXED_STORE(&call->server->pause_until_ms, 0); /* not only when the snapshot is done */
+    reply_ok(call->reply);
 }
 
 static void hold_back_writes(struct server *server, struct waiting *w)
@@ -235,7 +237,8 @@ static void shutdown_saved(struct lane *lane, struct lane_message *message)
         /* The client is not answered: its connection closes when the process ends. */
         server->stop(server, (w->how & ~(unsigned)STOP_SAVE) | STOP_NOSAVE);
     } else {
-        let_writes_go_on(server, w);
+        if (state == SHUTDOWN_SAVING)
+            let_writes_go_on(server, w);
         answer(lane, w->client_id, SHUTDOWN_FAILED);
     }
     mem_free(w);
