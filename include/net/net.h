@@ -30,8 +30,8 @@ struct net_options {
  * (logged). `options` may be NULL; it is copied. */
 int net_new(struct server *server, const struct net_options *options) NODISCARD;
 /* Raises the limit of open files for maxclients (or lowers maxclients to what is allowed), binds
- * all listening sockets and starts the threads. Returns 0 or a negative errno (logged); then nothing
- * runs, and only net_free may follow. SIGPIPE is ignored from now on. */
+ * all listening sockets and starts the threads. Returns 0 or a negative errno (logged); then
+ * nothing runs, and only net_free may follow. SIGPIPE is ignored from now on. */
 int net_start(struct server *server) NODISCARD;
 /* Blocks the caller (main) until net_wake; a wake before the wait counts. */
 void net_wait(struct server *server);

@@ -209,8 +209,8 @@ static void set_keepalive(int descriptor, int64_t seconds)
     set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
-/* Connections inherit when the handshake ends, not when they are accepted: after a change those that
- * are waiting already get the option one by one. */
+/* Connections inherit when the handshake ends, not when they are accepted: after a change those
+ * that are waiting already get the option one by one. */
 static void follow_keepalive(struct listener *listener)
 {
     int64_t seconds = RELAXED_LOAD(&settings_of(listener->front)->tcp_keepalive_s);
