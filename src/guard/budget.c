@@ -65,13 +65,21 @@ static void low_and_high(const struct budget_settings *s, uint64_t capacity, uin
     *high = r_compact + MIN_OF(budget_percent_of(capacity, s->high_percent), s->high_limit);
 }
 
+/* The reserve for log growth yields before it makes the level critical: that growth is ours, it is slowed down at
+ * high and admitted by cost. */
+static uint64_t critical_mark(const struct budget_inputs *in, const struct budget *b)
+{
+    uint64_t rigid = b->r_compact - in->predicted_growth + b->r_reclaim + b->r_meta;
+    return rigid + MIN_OF(in->predicted_growth, minus(b->free_bytes, rigid) / 2);
+}
+
 static void marks(const struct budget_settings *s, const struct budget_inputs *in, struct budget *b)
 {
     uint64_t share = MIN_OF(b->capacity / MARK_STEP_DIVISOR, (uint64_t)MARK_STEP_LIMIT);
     uint64_t step = MAX_OF(share, MAX_OF(in->block, 1));
     uint64_t *enter = b->enter, *leave = b->leave;
     low_and_high(s, b->capacity, b->r_compact, &enter[GUARD_LOW], &enter[GUARD_HIGH]);
-    enter[GUARD_CRITICAL] = b->r_compact + b->r_reclaim + b->r_meta;
+    enter[GUARD_CRITICAL] = critical_mark(in, b);
     enter[GUARD_FULL] = b->r_meta;
     for (int level = GUARD_CRITICAL; level >= GUARD_LOW; level--)
         enter[level] = MAX_OF(enter[level], enter[level + 1] + step);

@@ -12,6 +12,7 @@
 #define MIB                 (1024 * KIB)
 #define RETRY_AFTER_MS      10000 /* a failed rewrite that fits is tried again then in any case */
 #define PROBE_EVERY_MS      1000  /* while a repair waits for the disk to work */
+#define SETTLE_MS           250   /* after a rewrite, until its old files are gone */
 #define NOTHING_LEFT_MS     1000
 #define HOPELESS_MS         1000 /* evict: so long with neither room nor hope */
 #define STUCK_MS            5000 /* evict: so long without room, then memory-only or shed */
@@ -79,7 +80,6 @@ void core_tell_rewrite_done(struct core *core, const struct guard_rewrite *r, ui
 {
     bool ok = r->error == 0;
     core->rewriting = false;
-    core->building_peak = 0;
     core->last_failed = !ok;
     core->counters.rewrites_ok[r->trigger] += ok;
     core->counters.rewrites_failed[r->trigger] += !ok;
@@ -149,16 +149,30 @@ static struct budget_inputs budget_inputs(const struct core *core)
     };
 }
 
+/* Old files are removed, and closed by whoever has them open, about when a rewrite ends: what was sampled before
+ * still counts them. */
+static bool settled(const struct core *core)
+{
+    return !core->rewriting &&
+           (!core->rewrite_ended_ms || core->in.sample.at_ms > core->rewrite_ended_ms + SETTLE_MS);
+}
+
+/* While a rewrite runs its prediction stands: what it has taken is taken, the log grows into the reserve that was
+ * kept for that, and memory says more than the data set (captured copies). */
 static void predict(struct core *core)
 {
     const struct guard_options *o = &core->options;
     uint64_t base = forecast_base(&core->forecast, core->in.data_bytes);
     bool needed = o->appendonly || o->save_points;
+    if (!settled(core) && core->out.base_limit) {
+        core->building_peak = MAX_OF(core->building_peak, core->in.gate.building);
+        core->out.predicted_growth = 0;
+        return;
+    }
+    core->building_peak = 0;
     core->out.predicted_base = needed ? base : 0;
     core->out.base_limit = base + budget_percent_of(base, o->rewrite_margin_percent);
     core->out.predicted_growth = o->appendonly ? forecast_growth(&core->forecast, base) : 0;
-    if (core->rewriting)
-        core->building_peak = MAX_OF(core->building_peak, core->in.gate.building);
 }
 
 static void measure(struct core *core)
@@ -360,19 +374,14 @@ static void judge_policy(struct core *core)
 
 /* ---- rewrites ---- */
 
-/* At critical the prediction alone must fit: preallocation makes a failure cheap. */
+/* At critical the prediction alone must fit: preallocation makes a failure cheap. The log may grow
+ * meanwhile as far as there is credit. */
 static bool rewrite_fits(const struct core *core, uint64_t more)
 {
     const struct budget *b = &core->budget;
     bool pressing = level_acting(&core->level) >= GUARD_CRITICAL;
-    uint64_t need = pressing ? core->out.predicted_base + core->out.predicted_growth : b->r_compact;
+    uint64_t need = pressing ? core->out.predicted_base : core->out.base_limit;
     return b->free_bytes + more >= need + b->r_meta && !b->inodes_out;
-}
-
-/* Old files go after a rewrite has ended: what was sampled before still counts them. */
-static bool settled(const struct core *core)
-{
-    return !core->rewriting && core->in.sample.at_ms > core->rewrite_ended_ms;
 }
 
 /* What F has above the need of a rewrite. */
@@ -420,11 +429,13 @@ static bool wants_space(const struct core *core)
         return true;
     if (mode == POLICY_REWRITE_BY_GROWTH)
         return false;
-    /* not high by the numbers any more: only what is worth it */
-    if (mode != POLICY_REWRITE_IF_SAVES && b->free_bytes >= b->enter[GUARD_HIGH])
-        return gain >= MAX_OF(chain / 2, MIN_OF(b->capacity / 20, 64 * MIB));
+    uint64_t large = MIN_OF(b->capacity / 10, 64 * MIB);
+    /* not low, or not high any more, by the numbers: only what is well worth it */
+    enum guard_level by_mark = mode == POLICY_REWRITE_IF_SAVES ? GUARD_LOW : GUARD_HIGH;
+    if (b->free_bytes >= b->enter[by_mark])
+        return gain >= MAX_OF(chain / 2, large);
     if (mode == POLICY_REWRITE_IF_SAVES)
-        return gain >= MAX_OF(chain / 10, MIN_OF(b->capacity / 20, 64 * MIB));
+        return gain >= MAX_OF(chain / 10, large);
     /* eviction first, while it has far to go and there is room for its records: the smaller base
      * leaves twice the room for the log */
     uint64_t excess = minus(core->in.data_bytes, core->out.data_target);

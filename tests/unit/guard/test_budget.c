@@ -76,6 +76,23 @@ static void marks_are_the_specified_sums(void **state)
     assert_false(b.one_copy);
 }
 
+static void growth_yields_before_it_is_critical(void **state)
+{
+    struct budget_inputs in = volume(10 * GIB, 5 * GIB, GIB);
+    in.predicted_base = 100 * MIB;
+    in.predicted_growth = 40 * MIB;
+    assert_int_equal(compute(&defaults, in).enter[GUARD_CRITICAL], 160 * MIB);
+    in.available = 200 * MIB; /* 80 above what does not yield */
+    assert_int_equal(compute(&defaults, in).enter[GUARD_CRITICAL], 160 * MIB);
+    in.available = 160 * MIB;
+    assert_int_equal(compute(&defaults, in).enter[GUARD_CRITICAL], 140 * MIB);
+    in.available = 120 * MIB;
+    assert_int_equal(compute(&defaults, in).enter[GUARD_CRITICAL], 120 * MIB);
+    in.available = 119 * MIB;
+    assert_int_equal(compute(&defaults, in).enter[GUARD_CRITICAL], 120 * MIB);
+    assert_int_equal(compute(&defaults, in).r_compact, 155 * MIB);
+}
+
 static void shares_are_capped(void **state)
 {
     struct budget b = compute(&defaults, volume(1024 * GIB, 512 * GIB, 0));
@@ -208,6 +225,7 @@ int main(void)
         cmocka_unit_test(free_is_the_lesser_of_volume_and_budget),
         cmocka_unit_test(neighbours_are_what_is_left),
         cmocka_unit_test(marks_are_the_specified_sums),
+        cmocka_unit_test(growth_yields_before_it_is_critical),
         cmocka_unit_test(shares_are_capped),
         cmocka_unit_test(meta_is_at_least_64_blocks),
         cmocka_unit_test(small_places_scale_the_reserves),
