@@ -98,14 +98,12 @@ system: $(SERVER) ## the system tests only; ONLY="part of a name ..." chooses
 bench: $(SERVER) $(BENCHBINS) ## benchmarks beside redis-server; ONLY="name ..." chooses
 	tests/bench/run.py $(ONLY)
 
-# The system tests short enough for a server that a sanitizer slows down.
-SANITIZE_SYSTEM := $(addprefix --filter ,harness differential _new. workers server.)
-sanitize: $(SERVER) $(TESTBINS) ## with VARIANT=asan|tsan: unit, property, some system tests
+sanitize: $(SERVER) $(TESTBINS) ## with VARIANT=asan|tsan: unit, property and system tests
 	SPILLWAY_SERVER=$(abspath $(SERVER)) SPILLWAY_ARGS="--io-threads 2" \
-	TEST_TIMEOUT_SCALE=5 ITER=$(or $(ITER),400) \
-	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	TEST_TIMEOUT_SCALE=5 ITER=$(or $(ITER),1000) \
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 \
-	tests/run.py --system $(SANITIZE_SYSTEM) $(TESTBINS)
+	tests/run.py --system $(TESTBINS)
 
 check: deps format layers ## formatting, layers, gcc and clang without warnings, sanitizers
 	$(MAKE) CC=gcc all tests
