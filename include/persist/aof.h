@@ -26,8 +26,9 @@ struct aof_file;
 struct aof *aof_new(struct plog *plog, struct guard *guard, void (*durable_moved)(void *ctx),
                     void *ctx);
 void aof_free(struct aof *a); /* after aof_stop, or if it was never started */
+/* timestamps: a comment line with the time before the first record of each second. Any thread. */
 void aof_configure(struct aof *a, enum persist_fsync fsync, bool no_fsync_on_rewrite,
-                   uint64_t buffer_limit); /* any thread */
+                   bool timestamps, uint64_t buffer_limit);
 void aof_start(struct aof *a);
 /* Writes and syncs what is left, as far as that goes within timeout_ms, closes the log and ends
  * the threads; one that hangs in the disk is left behind. 0 or the negative errno of what failed.

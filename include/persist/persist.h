@@ -92,8 +92,8 @@ enum persist_loaded persist_load(struct persist *p) NODISCARD;
 void persist_start(struct persist *p);
 /* Ends the threads: the log is written and synced as far as the disk lets it within timeout_ms.
  * save: a final snapshot is tried first. Returns 0, or the negative errno of that snapshot or of
- * the log's last sync (logged). No worker may change keys any more. Blocks, at most about
- * timeout_ms beyond a running call. */
+ * the log's last sync (logged); -ETIMEDOUT: a thread hangs in the disk and is left behind (stopping
+ * may be tried again). No worker may change keys any more. Blocks, not much beyond timeout_ms. */
 int persist_stop(struct persist *p, bool save, uint32_t timeout_ms);
 
 /* ---- the engine ---- */
@@ -126,9 +126,9 @@ enum persist_answer {
     PERSIST_SAVE_RUNNING,   /* refused: a save is already running */
     PERSIST_REWRITE_RUNNING /* refused: a rewrite is already running */
 };
-/* BGSAVE [SCHEDULE]. If PERSIST_STARTED: begun(ctx, error) is called once, on the saver thread, when the cut was
- * made (what changes from then on is not in the file) or could not be; it must be quick: all shards are held. begun
- * may be NULL. */
+/* BGSAVE [SCHEDULE]. If PERSIST_STARTED: begun(ctx, error) is called once, on the saver thread,
+ * when the cut was made (what changes from then on is not in the file) or could not be; it must
+ * be quick: all shards are held. begun may be NULL. */
 enum persist_answer persist_bgsave(struct persist *p, bool schedule,
                                    void (*begun)(void *ctx, int error), void *ctx);
 enum persist_answer persist_rewrite(struct persist *p); /* BGREWRITEAOF */

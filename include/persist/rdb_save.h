@@ -17,6 +17,7 @@ struct rdb_writer {
     rdb_sink_fn sink;
     void *ctx;
     bool compress, checksum;
+    bool commands; /* write records as RESP commands instead: no header, no footer */
     struct bytes buffer;
     struct bytes scratch; /* for compression */
     uint64_t crc;

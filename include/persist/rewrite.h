@@ -12,7 +12,8 @@ struct rewrite {
     struct snapshot *snapshot;
     struct guard *guard;
     bool compress, checksum;
-    bool insist; /* as in struct snapshot_job */
+    bool commands; /* a base of commands instead of an RDB: aof-use-rdb-preamble no */
+    bool insist;   /* as in struct snapshot_job */
     uint64_t buffer_limit;
     enum guard_trigger trigger;
     bool fresh;       /* the chain on disk ends in a gap, or there is none: begin one of its own */

@@ -20,6 +20,7 @@ struct snapshot_job {
     rdb_sink_fn sink;
     void *sink_ctx;
     bool compress, checksum, aof_base;
+    bool commands; /* as in struct rdb_writer */
     /* Never void: a database that is emptied or swapped is captured on the spot, however large.
      * For the last of several tries: it stalls everybody for the time of the copy. */
     bool insist;

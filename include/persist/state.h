@@ -70,7 +70,7 @@ struct persist {
     uint64_t base_changes; /* changes() at the cut of the last base */
 
     pthread_t thread;
-    bool started;
+    bool started, saver_runs;
 };
 
 /* load.c */

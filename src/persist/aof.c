@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <time.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -51,6 +52,7 @@ struct aof {
     void *ctx;
     int fsync;                /* atomic: enum persist_fsync */
     bool no_fsync_on_rewrite; /* atomic */
+    bool timestamps;          /* atomic */
     bool rewriting;           /* atomic */
     uint64_t buffer_limit;    /* atomic */
 
@@ -78,10 +80,11 @@ struct aof {
     /* log thread */
     uint64_t group_end; /* always: sync when the reader is there; 0 = nothing unsynced */
     uint64_t guard_polled_ms;
+    int64_t stamped_s; /* the last time line's second */
     bool log_wanted;
 
     pthread_t log_thread, sync_thread;
-    bool started;
+    bool started, log_ended, sync_ended;
 };
 
 /* ---- files ---- */
@@ -218,11 +221,12 @@ void aof_free(struct aof *a)
 }
 
 void aof_configure(struct aof *a, enum persist_fsync fsync, bool no_fsync_on_rewrite,
-                   uint64_t buffer_limit)
+                   bool timestamps, uint64_t buffer_limit)
 {
     pthread_mutex_lock(&a->mutex);
     RELAXED_STORE(&a->fsync, (int)fsync);
     RELAXED_STORE(&a->no_fsync_on_rewrite, no_fsync_on_rewrite);
+    RELAXED_STORE(&a->timestamps, timestamps);
     RELAXED_STORE(&a->buffer_limit, buffer_limit ? buffer_limit : AOF_BUFFER_LIMIT);
     unlock_and_tell(a);
     plog_kick(a->plog);
@@ -342,10 +346,33 @@ static void write_failed(struct aof *a, int error)
     pthread_mutex_unlock(&a->mutex);
 }
 
+/* A comment line with the time, between two records. False: it could not be written (and is cut off
+ * again, as far as that goes: the next write begins where it did). */
+static bool write_timestamp(struct aof *a, struct aof_file *f)
+{
+    int64_t now_s = clock_wall_ms() / 1000;
+    char line[40];
+    if (now_s == a->stamped_s || f->size != f->boundary_size)
+        return true;
+    int len = snprintf(line, sizeof line, "#TS:%lld\r\n", (long long)now_s);
+    int error = gate_write(f->gate, line, (size_t)len, f->size, NULL);
+    if (error) {
+        (void)!gate_truncate(f->gate, f->size);
+        write_failed(a, error);
+        return false;
+    }
+    a->stamped_s = now_s;
+    RELAXED_STORE(&f->size, f->size + (uint64_t)len);
+    f->boundary_size = f->size;
+    return true;
+}
+
 /* Writes the slice, which ends with a whole record. */
 static void write_some(struct aof *a, struct aof_file *f, struct slice s)
 {
     size_t written = 0;
+    if (RELAXED_LOAD(&a->timestamps) && !write_timestamp(a, f))
+        return;
     int error = gate_write(f->gate, s.data, s.len, f->size, &written);
     OWNER_ADD(&a->total, written);
     RELAXED_STORE(&f->size, f->size + written);
@@ -383,6 +410,8 @@ static void take_next(struct aof *a)
     }
     unlock_and_tell(a);
     discard(rejected);
+    a->stamped_s = 0;
+    a->guard_polled_ms = 0; /* what was true of the last file need not be of this one */
 }
 
 /* Turned off, or the end: all is written that can be. `f` is the current file, or NULL. */
@@ -602,9 +631,9 @@ int aof_stop(struct aof *a, uint32_t timeout_ms)
     a->stop_until_ms = until;
     unlock_and_tell(a);
     plog_kick(a->plog);
-    bool log_ended = join_until(a->log_thread, until);
-    bool sync_ended = join_until(a->sync_thread, until);
-    if (!log_ended || !sync_ended) {
+    a->log_ended = a->log_ended || join_until(a->log_thread, until);
+    a->sync_ended = a->sync_ended || join_until(a->sync_thread, until);
+    if (!a->log_ended || !a->sync_ended) {
         LOG_WARNING("The disk does not answer: leaving the log's thread behind");
         return -ETIMEDOUT; /* still started: must not be freed */
     }

@@ -23,13 +23,26 @@ static uint64_t read_little(const char *at, unsigned bytes)
     return v;
 }
 
+static void append_footer(struct bytes *out, size_t start)
+{
+    append_little(out, RDB_VERSION_WRITTEN, 2);
+    append_little(out, crc64(0, out->data + start, out->len - start), 8);
+}
+
 void dump_append(const struct entry *entry, bool compress, struct bytes *out)
 {
     size_t start = out->len;
     bytes_append_char(out, (char)rdb_value_type(entry));
     rdb_value_append(entry, compress, out);
-    append_little(out, RDB_VERSION_WRITTEN, 2);
-    append_little(out, crc64(0, out->data + start, out->len - start), 8);
+    append_footer(out, start);
+}
+
+void dump_frame(uint8_t rdb_type, struct slice value, struct bytes *out)
+{
+    size_t start = out->len;
+    bytes_append_char(out, (char)rdb_type);
+    bytes_append(out, value.data, value.len);
+    append_footer(out, start);
 }
 
 bool dump_verify(struct slice payload)

@@ -270,7 +270,6 @@ enum persist_loaded persist_load(struct persist *p)
 {
     struct persist_options options;
     persist_options_now(p, &options);
-    uint64_t began = clock_mono_ms();
     RELAXED_STORE(&p->c.load_began_s, clock_wall_ms() / 1000);
     RELAXED_STORE(&p->c.loading, 1);
     aof_sweep_leftovers(guard_gate(p->parts.guard), options.dir, NULL);
@@ -278,8 +277,6 @@ enum persist_loaded persist_load(struct persist *p)
         options.appendonly ? load_log(p, &options) : load_dump(p, &options);
     RELAXED_STORE(&p->c.loading, 0);
     RELAXED_STORE(&p->c.changes_saved, p->parts.changes ? p->parts.changes(p->parts.ctx) : 0);
-    if (loaded != PERSIST_LOADED_NOTHING && loaded != PERSIST_LOAD_FAILED)
-        LOG_NOTICE("Loading took %.3f seconds", (double)(clock_mono_ms() - began) / 1000);
     options_free(&options);
     return loaded;
 }

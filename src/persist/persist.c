@@ -44,7 +44,7 @@ void persist_options_now(struct persist *p, struct persist_options *out)
 static void configure_log(struct persist *p, const struct persist_options *options)
 {
     aof_configure(p->aof, options->appendfsync, options->no_appendfsync_on_rewrite,
-                  options->aof_buffer_limit);
+                  options->aof_timestamp_enabled, options->aof_buffer_limit);
 }
 
 void persist_configure(struct persist *p, const struct persist_options *options)
@@ -133,6 +133,7 @@ void persist_start(struct persist *p)
     options_free(&options);
     aof_start(p->aof);
     p->started = true;
+    p->saver_runs = true;
     pthread_create(&p->thread, NULL, saver_main, p);
 }
 
@@ -154,10 +155,11 @@ int persist_stop(struct persist *p, bool save, uint32_t timeout_ms)
     snapshot_cancel(p->snapshot);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->mutex);
-    if (!join_saver(p, timeout_ms)) {
+    if (p->saver_runs && !join_saver(p, timeout_ms)) {
         LOG_WARNING("The disk does not answer: leaving the saver behind");
         return -ETIMEDOUT;
     }
+    p->saver_runs = false;
     snapshot_arm(p->snapshot);
     int error = save ? saver_save(p) : 0;
     uint64_t spent = clock_mono_ms() - began;

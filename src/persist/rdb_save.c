@@ -5,6 +5,7 @@
 #include "base/crc64.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "persist/dump.h"
 
 #define FLUSH_AT (64u * 1024) /* bytes buffered before they are summed and given to the sink */
 
@@ -155,6 +156,8 @@ static void put_opcode(struct rdb_writer *w, uint8_t opcode)
 
 void rdb_put_aux(struct rdb_writer *w, struct slice name, struct slice value)
 {
+    if (w->commands)
+        return;
     put_opcode(w, RDB_OP_AUX);
     rdb_append_string(&w->buffer, name, false);
     rdb_append_string(&w->buffer, value, false);
@@ -168,6 +171,8 @@ static void put_aux_number(struct rdb_writer *w, const char *name, uint64_t valu
 
 void rdb_put_header(struct rdb_writer *w, int64_t now_s, uint64_t used_memory, bool aof_base)
 {
+    if (w->commands)
+        return;
     bytes_printf(&w->buffer, "REDIS%04d", RDB_VERSION_WRITTEN);
     rdb_put_aux(w, SLICE("redis-ver"), SLICE("7.2.4"));
     put_aux_number(w, "redis-bits", sizeof(void *) * 8);
@@ -187,13 +192,68 @@ static void select_db(struct rdb_writer *w, uint32_t db)
 
 void rdb_put_resize(struct rdb_writer *w, uint32_t db, uint64_t keys, uint64_t expires)
 {
+    if (w->commands)
+        return;
     select_db(w, db);
     put_opcode(w, RDB_OP_RESIZEDB);
     rdb_append_length(&w->buffer, keys);
     rdb_append_length(&w->buffer, expires);
 }
 
-void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record)
+/* ---- the same as commands, for aof-use-rdb-preamble no ---- */
+
+static void put_argument(struct rdb_writer *w, struct slice s)
+{
+    bytes_printf(&w->buffer, "$%zu\r\n", s.len);
+    if (s.len < FLUSH_AT) {
+        bytes_append(&w->buffer, s.data, s.len);
+    } else {
+        flush(w);
+        emit(w, s.data, s.len);
+    }
+    bytes_append(&w->buffer, "\r\n", 2);
+}
+
+static void put_number_argument(struct rdb_writer *w, int64_t v)
+{
+    char text[NUMBER_TEXT_MAX];
+    put_argument(w, slice_of(text, number_print_i64(text, v)));
+}
+
+/* Strings only: other types come as RDB bytes, which are no commands. They are RESTOREd. */
+static void put_commands(struct rdb_writer *w, const struct rdb_record *record)
+{
+    if (w->db != record->db) {
+        w->db = record->db;
+        bytes_append_str(&w->buffer, "*2\r\n");
+        put_argument(w, SLICE("SELECT"));
+        put_number_argument(w, record->db);
+    }
+    bool expires = record->expire_ms != EXPIRE_NONE;
+    if (record->type == RDB_TYPE_STRING) {
+        bytes_append_str(&w->buffer, "*3\r\n");
+        put_argument(w, SLICE("SET"));
+        put_argument(w, record->key);
+        put_argument(w, record->value);
+    } else {
+        struct bytes payload = {0};
+        dump_frame(record->type, record->value, &payload);
+        bytes_append_str(&w->buffer, "*4\r\n");
+        put_argument(w, SLICE("RESTORE"));
+        put_argument(w, record->key);
+        put_argument(w, SLICE("0"));
+        put_argument(w, bytes_slice(&payload));
+        bytes_free(&payload);
+    }
+    if (expires) {
+        bytes_append_str(&w->buffer, "*3\r\n");
+        put_argument(w, SLICE("PEXPIREAT"));
+        put_argument(w, record->key);
+        put_number_argument(w, record->expire_ms);
+    }
+}
+
+static void put_rdb(struct rdb_writer *w, const struct rdb_record *record)
 {
     select_db(w, record->db);
     if (record->expire_ms != EXPIRE_NONE) {
@@ -220,6 +280,14 @@ void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record)
     } else {
         bytes_append(&w->buffer, record->value.data, record->value.len);
     }
+}
+
+void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record)
+{
+    if (w->commands)
+        put_commands(w, record);
+    else
+        put_rdb(w, record);
     w->keys++;
     if (w->buffer.len >= FLUSH_AT)
         flush(w);
@@ -227,6 +295,10 @@ void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record)
 
 int rdb_writer_finish(struct rdb_writer *w)
 {
+    if (w->commands) {
+        flush(w);
+        return w->error;
+    }
     put_opcode(w, RDB_OP_EOF);
     flush(w);
     uint8_t sum[8];

@@ -159,6 +159,7 @@ static int write_base(struct step *s)
                                .compress = r->compress,
                                .checksum = r->checksum,
                                .aof_base = true,
+                               .commands = r->commands,
                                .insist = r->insist,
                                .buffer_limit = r->buffer_limit,
                                .at_cut = at_cut,
@@ -213,7 +214,7 @@ static int switch_over(struct step *s)
 {
     struct aof_dir *d = s->r->dir;
     bool named, listed = false;
-    char *base_name = aof_dir_name(d, s->seq, "base.rdb");
+    char *base_name = aof_dir_name(d, s->seq, s->r->commands ? "base.aof" : "base.rdb");
     int error = rdb_file_finish(&s->base, d->path, base_name, &named);
     bool renamed = !error && s->r->fresh && s->increment_name;
     if (renamed && (error = rename_increment(s)) != 0)

@@ -113,6 +113,7 @@ int saver_save(struct persist *p)
                         .buffer_limit = options.snapshot_buffer_limit,
                         .at_cut = note_changes,
                         .ctx = p};
+    RELAXED_STORE(&p->c.job_began_ms, clock_mono_ms());
     int error = save_run(&save);
     note_save(p, &save, error);
     options_free(&options);
@@ -288,6 +289,7 @@ static bool run_rewrite(struct persist *p, enum guard_trigger trigger, bool repl
                         .guard = g,
                         .compress = options.rdbcompression,
                         .checksum = options.rdbchecksum,
+                        .commands = !options.aof_use_rdb_preamble,
                         .buffer_limit = options.snapshot_buffer_limit,
                         .trigger = trigger,
                         .fresh = aof_has_gap(p->aof),

@@ -448,6 +448,7 @@ int snapshot_run(struct snapshot *s, struct snapshot_job *job)
     RELAXED_STORE(&s->overrun, 0);
     RELAXED_STORE(&s->keys_done, 0);
     rdb_writer_init(&s->writer, job->sink, job->sink_ctx, job->compress, job->checksum);
+    s->writer.commands = job->commands;
     rdb_put_header(&s->writer, clock_wall_ms() / 1000, mem_used(), job->aof_base);
     s->slice = (struct chunk_list){0};
     list_room(&s->slice, 0);

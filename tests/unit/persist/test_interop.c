@@ -1,5 +1,5 @@
-/* test_interop.c - redis-server reads what we write, and we read what it writes. Skipped where there
- * is no redis-server. */
+/* test_interop.c - redis-server reads what we write, and we read what it writes. Skipped where
+ * there is no redis-server. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

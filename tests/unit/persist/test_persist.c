@@ -191,6 +191,43 @@ static void a_crash_at_any_moment_of_a_rewrite_leaves_a_chain(void **state)
     world_remove(dir);
 }
 
+static void a_base_may_be_commands_and_records_carry_the_time(void **state)
+{
+    struct world w;
+    char dir[64], below[96];
+    world_dir(dir);
+    world_init(&w, dir, true);
+    w.options.aof_use_rdb_preamble = false;
+    w.options.aof_timestamp_enabled = true;
+    world_load(&w);
+    world_start(&w);
+    world_run(&w, 0, 0, "set a 1");
+    world_run(&w, 0, 7, "set b 2 PXAT 4102444800000");
+    assert_int_equal(persist_rewrite(w.persist), PERSIST_STARTED);
+    WORLD_WAIT(!persist_rewrite_in_progress(w.persist));
+    world_run(&w, 0, 7, "set c 3");
+    assert_int_equal(world_close(&w), 0);
+    snprintf(below, sizeof below, "%s/appendonlydir", dir);
+    struct bytes base = world_read_file(below, "appendonly.aof.2.base.aof");
+    assert_string_equal(bytes_str(&base), "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+                                          "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+                                          "*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n"
+                                          "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n"
+                                          "*3\r\n$9\r\nPEXPIREAT\r\n$1\r\nb\r\n"
+                                          "$13\r\n4102444800000\r\n");
+    bytes_free(&base);
+    struct bytes increment = world_read_file(below, "appendonly.aof.2.incr.aof");
+    assert_memory_equal(increment.data, "#TS:", 4);
+    bytes_free(&increment);
+    assert_int_equal(world_open(&w, dir, true), PERSIST_LOADED_AOF);
+    world_expect(&w, 0, "a", "1");
+    world_expect(&w, 7, "b", "2");
+    world_expect(&w, 7, "c", "3");
+    assert_int_equal(keyspace_expires(w.ks, 7), 1);
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
 static void a_flush_during_a_rewrite_is_right(void **state)
 {
     struct world w;
@@ -398,6 +435,7 @@ int main(void)
         cmocka_unit_test(everysec_syncs_within_two_seconds),
         cmocka_unit_test(rewrites_lose_and_double_nothing),
         cmocka_unit_test(a_crash_at_any_moment_of_a_rewrite_leaves_a_chain),
+        cmocka_unit_test(a_base_may_be_commands_and_records_carry_the_time),
         cmocka_unit_test(a_flush_during_a_rewrite_is_right),
         cmocka_unit_test(the_log_is_turned_on_and_off_while_running),
         cmocka_unit_test(a_rewrite_without_a_log_writes_a_base),

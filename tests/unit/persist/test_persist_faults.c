@@ -1,8 +1,8 @@
-/* test_persist_faults.c - persistence over a disk that fails: every step of a rewrite and of a save,
- * writes, syncs, a log that cannot be opened or is removed.
+/* test_persist_faults.c - persistence over a disk that fails: every step of a rewrite and of a
+ * save, writes, syncs, a log that cannot be opened or is removed.
  *
- * What must hold each time: what is on disk loads (a copy of the files is loaded after each fault),
- * nothing temporary is left, and when the fault is gone all is well again by itself.
+ * What must hold each time: what is on disk loads (a copy of the files is loaded after each
+ * fault), nothing temporary is left, and when the fault is gone all is well again by itself.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,12 +170,12 @@ static void every_step_of_a_save_may_fail(void **state)
     world_dir(dir);
     world_open(&w, dir, false);
     world_run(&w, 0, 0, "set a 1");
-    assert_int_equal(persist_bgsave(w.persist, false), PERSIST_STARTED);
+    assert_int_equal(persist_bgsave(w.persist, false, NULL, NULL), PERSIST_STARTED);
     WORLD_WAIT(!persist_bgsave_in_progress(w.persist));
     world_run(&w, 0, 0, "set a 2");
     for (size_t i = 0; i < COUNT_OF(points); i++) {
         int id = fault(points[i].op, "temp-", 0, 1, points[i].error);
-        assert_int_equal(persist_bgsave(w.persist, false), PERSIST_STARTED);
+        assert_int_equal(persist_bgsave(w.persist, false, NULL, NULL), PERSIST_STARTED);
         WORLD_WAIT(!persist_bgsave_in_progress(w.persist));
         assert_int_equal(file_fault_hits(id), 1);
         assert_true(persist_save_failed(w.persist));
@@ -189,7 +189,7 @@ static void every_step_of_a_save_may_fail(void **state)
         world_remove(crash);
     }
     file_fault_clear();
-    assert_int_equal(persist_bgsave(w.persist, false), PERSIST_STARTED);
+    assert_int_equal(persist_bgsave(w.persist, false, NULL, NULL), PERSIST_STARTED);
     WORLD_WAIT(!persist_bgsave_in_progress(w.persist));
     assert_false(persist_save_failed(w.persist));
     fault(FILE_OP_WRITE, "temp-", 0, 1, ENOSPC);
@@ -392,6 +392,111 @@ static void a_torn_tail_that_cannot_be_cut_off_is_covered_by_a_base(void **state
     world_remove(dir);
 }
 
+static void a_log_the_guard_does_not_want_is_given_up_and_begun_anew(void **state)
+{
+    struct world w;
+    char dir[64];
+    world_dir(dir);
+    world_init(&w, dir, true);
+    w.options.appendfsync = PERSIST_FSYNC_ALWAYS;
+    world_load(&w);
+    persist_start(w.persist);
+    RELAXED_STORE(&guard_verdict(w.guard)->policy, GUARD_POLICY_MEMORY_ONLY);
+    world_run(&w, 0, 0, "set a 1");
+    wait_written(&w);
+    RELAXED_STORE(&guard_verdict(w.guard)->log_on, 0);
+    WORLD_WAIT(persist_durable(w.persist) == UINT64_MAX);
+    world_run(&w, 0, 0, "set b 2");
+    assert_true(persist_durable(w.persist) == UINT64_MAX);
+    wait_written(&w);
+    expect_on_disk(dir, "a", "1");
+    RELAXED_STORE(&guard_verdict(w.guard)->log_on, 1);
+    RELAXED_STORE(&guard_verdict(w.guard)->repair_on, 1);
+    WORLD_WAIT(!info_says(&w, "aof_rewrites:0"));
+    world_run(&w, 0, 0, "set c 3");
+    wait_written(&w);
+    expect_on_disk(dir, "b", "2");
+    expect_on_disk(dir, "c", "3");
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+static void old_files_go_first_where_two_copies_do_not_fit(void **state)
+{
+    struct world w;
+    char dir[64];
+    world_dir(dir);
+    world_init(&w, dir, true);
+    world_load(&w);
+    persist_start(w.persist);
+    fill(&w);
+    wait_written(&w);
+    int id = fault(FILE_OP_RENAME, "manifest", 0, 1, EIO);
+    for (int try = 0; try < 2; try++) { /* the first fails in the end: nothing is on disk then */
+        RELAXED_STORE(&guard_verdict(w.guard)->replace_old, 1);
+        RELAXED_STORE(&guard_verdict(w.guard)->compact, GUARD_TRIGGER_SPACE);
+        WORLD_WAIT(RELAXED_LOAD(&guard_verdict(w.guard)->compact) == GUARD_TRIGGER_NONE);
+        WORLD_WAIT(!persist_rewrite_in_progress(w.persist));
+        assert_int_equal(file_fault_hits(id), 1);
+        expect_no_leftovers(dir);
+    }
+    world_run(&w, 0, 0, "set c 3");
+    wait_written(&w);
+    expect_on_disk(dir, "k2999", "value-2999");
+    expect_on_disk(dir, "c", "3");
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+}
+
+static void a_base_serves_as_a_snapshot_where_there_is_no_room(void **state)
+{
+    struct world w, after;
+    char dir[64];
+    world_dir(dir);
+    world_init(&w, dir, true);
+    w.options.save[0] = (struct persist_save_point){.seconds = 1, .changes = 1};
+    w.options.save_count = 1;
+    world_load(&w);
+    RELAXED_STORE(&guard_verdict(w.guard)->snapshot_on, 0);
+    RELAXED_STORE(&guard_verdict(w.guard)->link_on, 1);
+    persist_start(w.persist);
+    world_run(&w, 0, 0, "set a 1");
+    clock_sleep_us(1300000);
+    assert_int_equal(world_count_files(dir, "dump.rdb"), 0); /* skipped, and no error */
+    assert_false(persist_save_failed(w.persist));
+    assert_int_equal(persist_rewrite(w.persist), PERSIST_STARTED);
+    WORLD_WAIT(world_count_files(dir, "dump.rdb") == 1);
+    WORLD_WAIT(persist_changes(w.persist) == 0);
+    assert_int_equal(world_close(&w), 0);
+    assert_int_equal(world_open(&after, dir, false), PERSIST_LOADED_RDB);
+    world_expect(&after, 0, "a", "1");
+    world_close(&after);
+    world_remove(dir);
+}
+
+static void a_disk_that_hangs_does_not_hold_up_the_end(void **state)
+{
+    struct world w;
+    char dir[64];
+    world_dir(dir);
+    world_open(&w, dir, true);
+    struct file_fault f = {.op = FILE_OP_SYNC, .path_part = "incr", .stall_ms = 2500};
+    file_fault_add(&f);
+    world_run(&w, 0, 0, "set a 1");
+    uint64_t began = clock_mono_ms();
+    assert_int_equal(persist_stop(w.persist, false, 500), -ETIMEDOUT);
+    assert_true(clock_mono_ms() - began < 1500);
+    file_fault_clear();
+    clock_sleep_us(2700000);
+    assert_int_equal(persist_stop(w.persist, false, 5000), 0); /* for the sake of the test */
+    guard_stop(w.guard);
+    persist_free(w.persist);
+    guard_destroy(w.guard);
+    plog_free(w.log);
+    keyspace_free(w.ks);
+    world_remove(dir);
+}
+
 static void a_stalled_sync_stops_neither_writers_nor_the_end(void **state)
 {
     struct world w;
@@ -426,6 +531,11 @@ int main(void)
         cmocka_unit_test_teardown(a_log_that_cannot_be_opened_is_begun_later, clear_faults),
         cmocka_unit_test_teardown(a_torn_tail_that_cannot_be_cut_off_is_covered_by_a_base,
                                   clear_faults),
+        cmocka_unit_test_teardown(a_log_the_guard_does_not_want_is_given_up_and_begun_anew,
+                                  clear_faults),
+        cmocka_unit_test_teardown(old_files_go_first_where_two_copies_do_not_fit, clear_faults),
+        cmocka_unit_test_teardown(a_base_serves_as_a_snapshot_where_there_is_no_room, clear_faults),
+        cmocka_unit_test_teardown(a_disk_that_hangs_does_not_hold_up_the_end, clear_faults),
         cmocka_unit_test_teardown(a_stalled_sync_stops_neither_writers_nor_the_end, clear_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

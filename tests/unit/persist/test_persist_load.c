@@ -1,4 +1,5 @@
-/* test_persist_load.c - what a start makes of the files it finds: torn, damaged, missing, foreign. */
+/* test_persist_load.c - what a start makes of the files it finds: torn, damaged, missing,
+ * foreign. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -31,6 +31,7 @@ struct world {
     struct persist_options options;
     uint64_t changes; /* atomic */
     uint64_t woken;   /* atomic: calls of durable_moved */
+    bool guarded;     /* the guard's threads run; else the test is the guard */
 };
 
 static inline void world_dir(char dir[64])
@@ -71,6 +72,9 @@ static inline void world_apply(struct world *w, struct hold *hold, uint32_t db, 
             number_parse_i64(entry_string(e), &n);
         keyspace_put_string(hold, &key, e, slice_of(text, number_print_i64(text, n + 1)),
                             EXPIRE_NONE);
+    } else if (e && slice_is(argv[0], "pexpireat")) {
+        number_parse_i64(argv[2], &n);
+        keyspace_set_expire(hold, &key, e, n);
     } else if (e) {
         keyspace_remove(hold, &key, e, false);
     }
@@ -79,7 +83,7 @@ static inline void world_apply(struct world *w, struct hold *hold, uint32_t db, 
 static inline bool world_knows(struct slice name)
 {
     return slice_is(name, "set") || slice_is(name, "incr") || slice_is(name, "del") ||
-           slice_is(name, "flushall");
+           slice_is(name, "flushall") || slice_is(name, "pexpireat");
 }
 
 static inline bool world_execute(void *ctx, uint32_t db, uint32_t argc, const struct slice *argv,
@@ -228,6 +232,7 @@ static inline enum persist_loaded world_load(struct world *w)
 
 static inline void world_start(struct world *w)
 {
+    w->guarded = true;
     guard_start(w->guard);
     persist_start(w->persist);
 }
@@ -244,7 +249,8 @@ static inline enum persist_loaded world_open(struct world *w, const char *dir, b
 static inline int world_close_saving(struct world *w, bool save)
 {
     int error = persist_stop(w->persist, save, 5000);
-    guard_stop(w->guard);
+    if (w->guarded)
+        guard_stop(w->guard);
     persist_free(w->persist);
     guard_destroy(w->guard);
     plog_free(w->log);
