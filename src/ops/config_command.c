@@ -140,6 +140,9 @@ static void config_help(struct call *call)
 #define IN_FAMILY   .group = GROUP_SERVER
 #define ADMIN_FLAGS CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE
 
+static const char *const set_tips[] = {"request_policy:all_nodes", "response_policy:all_succeeded",
+                                       NULL};
+
 static const struct command config_subcommands[] = {
     {.name = "get",
      .run = config_get_command,
@@ -180,6 +183,7 @@ static const struct command config_subcommands[] = {
      .since = "2.0.0",
      .summary = "Changes configuration directives while the server runs.",
      .complexity = "O(N) with N directives",
+     .tips = set_tips,
      IN_FAMILY},
     {.name = NULL}};
 

@@ -208,7 +208,6 @@ KNOWN = {
     ("command|getkeys", "arity"),
     ("command|getkeysandflags", "arity"),
     ("config|rewrite", "flags"),
-    ("config|set", "tips"),
 }
 
 
