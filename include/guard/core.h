@@ -80,8 +80,8 @@ struct core {
     bool last_failed_for_space;
     int64_t failed_slack; /* F - R_compact then */
     uint64_t failed_ms;
-    uint64_t rewrite_ended_ms;
-    uint64_t told_ms; /* when durability was last told of trouble */
+    uint64_t chain_at_start; /* bytes of base and increments then, which its end gives back */
+    uint64_t told_ms;        /* when durability was last told of trouble */
     bool compaction_asked, probe_asked;
     uint64_t nothing_left_ms;   /* eviction found nothing then; 0 = never */
     uint64_t hopeless_since_ms; /* tight, and nothing to evict or being rewritten; 0 = not */

@@ -113,6 +113,7 @@ struct gate_stats {
     uint64_t own_bytes;
     int64_t taken_bytes; /* allocated less given back since start; without files that were found */
     uint64_t building;   /* blocks of open compaction files: a base being written */
+    uint64_t leaving;    /* blocks of files that have no name any more: free when they are closed */
     bool can_allocate;   /* the file system guarantees preallocated blocks; true until it said no */
     uint64_t log_room;   /* bytes allocated beyond the end of the open log file */
     struct gate_error last;

@@ -12,7 +12,6 @@
 #define MIB                 (1024 * KIB)
 #define RETRY_AFTER_MS      10000 /* a failed rewrite that fits is tried again then in any case */
 #define PROBE_EVERY_MS      1000  /* while a repair waits for the disk to work */
-#define SETTLE_MS           250   /* after a rewrite, until its old files are gone */
 #define NOTHING_LEFT_MS     1000
 #define HOPELESS_MS         1000 /* evict: so long with neither room nor hope */
 #define STUCK_MS            5000 /* evict: so long without room, then memory-only or shed */
@@ -44,6 +43,15 @@ bool core_undersized(const struct core *core)
     return core->sampled && (core->budget.scaled || core->budget.one_copy);
 }
 
+static uint64_t chain_bytes(const struct core *core)
+{
+    const struct gate_stats *gate = &core->in.gate;
+    uint64_t told = core->base_bytes + core->increment_bytes;
+    uint64_t counted = gate->class[GATE_COMPACTION].own_bytes + gate->class[GATE_LOG].own_bytes +
+                       gate->class[GATE_SHRINK].own_bytes;
+    return told ? told : minus(counted, gate->building + gate->log_room);
+}
+
 /* ---- what it is told ---- */
 
 void core_tell_full(struct core *core, int error)
@@ -70,6 +78,7 @@ void core_tell_rewrite_started(struct core *core, bool replaces_old)
     core->rewriting = true;
     core->building_peak = 0;
     core->data_at_start = core->in.data_bytes;
+    core->chain_at_start = chain_bytes(core);
     core->compaction_asked = false;
     if (durability_needs_repair(&core->durability))
         durability_repair_begin(&core->durability);
@@ -94,7 +103,6 @@ void core_tell_rewrite_done(struct core *core, const struct guard_rewrite *r, ui
         core->failed_ms = now_ms;
         core->failed_slack = INT64_MAX; /* measured when the leftovers are gone */
     }
-    core->rewrite_ended_ms = now_ms;
     if (r->repair || !ok)
         durability_repair_end(&core->durability, ok);
     core->durability.repairing = false;
@@ -128,33 +136,27 @@ static struct budget_settings budget_settings(const struct guard_options *o)
     };
 }
 
-/* Own bytes now, and what the volume offered less what we took since. */
+/* Own bytes now, and what the volume offered less what we took since, or more what we gave back. */
 static struct budget_inputs budget_inputs(const struct core *core)
 {
     const struct core_inputs *in = &core->in;
     const struct file_volume *v = &in->sample.volume;
-    uint64_t own = MAX_OF(in->gate.own_bytes, in->sample.own);
-    int64_t taken = in->gate.taken_bytes - in->sample.taken;
+    uint64_t own = in->gate.own_bytes ? in->gate.own_bytes : in->sample.own;
+    int64_t taken = in->gate.taken_bytes - in->sample.taken - (int64_t)in->gate.leaving;
+    uint64_t available = taken > 0 ? minus(v->available, (uint64_t)taken)
+                                   : MIN_OF(v->available + (uint64_t)-taken, v->total);
     return (struct budget_inputs){
         .total = v->total,
-        .available = minus(v->available, taken > 0 ? (uint64_t)taken : 0),
+        .available = available,
         .block = v->block,
         .inodes = v->inodes,
         .inodes_free = v->inodes_free,
-        .own = own,
+        .own = minus(own, in->gate.leaving),
         .ballast = in->ballast_held,
         .predicted_base = core->out.predicted_base,
         .predicted_growth = core->out.predicted_growth,
         .building = core->building_peak,
     };
-}
-
-/* Old files are removed, and closed by whoever has them open, about when a rewrite ends: what was sampled before
- * still counts them. */
-static bool settled(const struct core *core)
-{
-    return !core->rewriting &&
-           (!core->rewrite_ended_ms || core->in.sample.at_ms > core->rewrite_ended_ms + SETTLE_MS);
 }
 
 /* While a rewrite runs its prediction stands: what it has taken is taken, the log grows into the reserve that was
@@ -164,7 +166,7 @@ static void predict(struct core *core)
     const struct guard_options *o = &core->options;
     uint64_t base = forecast_base(&core->forecast, core->in.data_bytes);
     bool needed = o->appendonly || o->save_points;
-    if (!settled(core) && core->out.base_limit) {
+    if (core->rewriting && core->out.base_limit) {
         core->building_peak = MAX_OF(core->building_peak, core->in.gate.building);
         core->out.predicted_growth = 0;
         return;
@@ -184,15 +186,6 @@ static void measure(struct core *core)
     budget_compute(&settings, &inputs, &core->budget);
     core->out.ballast_want = ballast_size(core->options.ballast_bytes, core->budget.capacity,
                                           core->in.sample.volume.block);
-}
-
-static uint64_t chain_bytes(const struct core *core)
-{
-    const struct gate_stats *gate = &core->in.gate;
-    uint64_t told = core->base_bytes + core->increment_bytes;
-    uint64_t counted = gate->class[GATE_COMPACTION].own_bytes + gate->class[GATE_LOG].own_bytes +
-                       gate->class[GATE_SHRINK].own_bytes;
-    return told ? told : minus(counted, gate->building + gate->log_room);
 }
 
 static void look_ahead(struct core *core)
@@ -290,12 +283,24 @@ static bool curable(const struct core *core)
     return ours ? target > 0 : target >= core->data_peak / 2 && target > 0;
 }
 
+/* Down to where the data fits beside its log; and at least to where the next base fits into what is free, when only
+ * a rewrite can give back the log. */
+static uint64_t evict_target(const struct core *core)
+{
+    const struct budget *b = &core->budget;
+    uint64_t target = target_at(core, b->reach);
+    uint64_t room = minus(b->free_bytes, b->r_meta + b->r_meta / 4);
+    uint64_t fitting = room / forecast_ratio_milli(&core->forecast) * 1000;
+    bool worth = core->out.reclaimable >= b->capacity / 10;
+    return worth && !core->rewriting ? MIN_OF(target, fitting) : target;
+}
+
 static bool evict_useful(struct core *core)
 {
     uint64_t data = core->in.data_bytes, now = core->in.now_ms;
     bool ample = core->budget.free_bytes >= core->budget.leave[GUARD_HIGH];
     core->data_peak = ample ? data : MAX_OF(core->data_peak, data);
-    core->out.data_target = target_at(core, core->budget.reach);
+    core->out.data_target = evict_target(core);
     if (core->options.eviction == GUARD_EVICTION_NONE || data <= core->out.data_target)
         return false;
     if (core->nothing_left_ms && now - core->nothing_left_ms < NOTHING_LEFT_MS)
@@ -392,7 +397,7 @@ static int64_t slack(const struct core *core)
 
 static void note_failed_slack(struct core *core)
 {
-    if (core->last_failed && core->failed_slack == INT64_MAX && settled(core))
+    if (core->last_failed && core->failed_slack == INT64_MAX && !core->rewriting)
         core->failed_slack = slack(core);
 }
 
@@ -470,7 +475,7 @@ static void judge_rewrite(struct core *core)
     bool released = out->act.rewrite == POLICY_REWRITE_RELEASED;
     out->compact = GUARD_TRIGGER_NONE;
     out->replace_old = false;
-    if (!settled(core) || out->mount_lost || !core->sampled || !core->options.appendonly ||
+    if (core->rewriting || out->mount_lost || !core->sampled || !core->options.appendonly ||
         (out->act.log_on && durability_needs_repair(&core->durability)) || !retry_due(core))
         return; /* a repair is a rewrite; without logging a rewrite gives back space all the same */
     enum guard_trigger trigger = wanted_trigger(core);
@@ -499,7 +504,7 @@ static void judge_repair(struct core *core)
     const struct volume_probe *probe = &core->in.probe;
     bool proven = !needs_proof(core->durability.told) || probe->ok_began_ms > core->told_ms;
     bool wanted = core->options.appendonly && durability_needs_repair(&core->durability) &&
-                  settled(core) && !out->mount_lost && out->act.log_on;
+                  !core->rewriting && !out->mount_lost && out->act.log_on;
     out->repair = wanted && proven && retry_due(core) && rewrite_fits(core, 0);
     if (wanted && !out->repair && rewrite_fits(core, 0) &&
         core->in.now_ms - probe->began_ms >= PROBE_EVERY_MS)
@@ -510,13 +515,26 @@ static void judge_repair(struct core *core)
 
 /* ---- credit ---- */
 
+/* What is left above the critical mark; while a rewrite runs, also above the mark that will hold when it has ended
+ * and the old files are gone. */
+static uint64_t above_critical(const struct core *core)
+{
+    const struct budget *b = &core->budget;
+    uint64_t now = minus(b->free_bytes, b->enter[GUARD_CRITICAL]);
+    if (!core->rewriting)
+        return now;
+    uint64_t margin = 100 + core->options.rewrite_margin_percent;
+    uint64_t base = budget_percent_of(forecast_base(&core->forecast, core->in.data_bytes), margin);
+    uint64_t need = base + b->r_reclaim + b->r_meta;
+    return MIN_OF(now, minus(b->free_bytes + core->chain_at_start, need));
+}
+
 /* One log byte costs itself and, in the next base, up to ratio x margin more. */
 static uint64_t affordable(const struct core *core)
 {
     double ratio = forecast_ratio_milli(&core->forecast) / 1000.0;
     double margin = 1 + core->options.rewrite_margin_percent / 100.0;
-    uint64_t above = minus(core->budget.free_bytes, core->budget.enter[GUARD_CRITICAL]);
-    return (uint64_t)((double)above / (1 + ratio * margin));
+    return (uint64_t)((double)above_critical(core) / (1 + ratio * margin));
 }
 
 static void grant_credit(struct core *core)
@@ -539,7 +557,7 @@ static void grant_credit(struct core *core)
 /* The log is allocated ahead for about a second of writing, and never into the reserve. */
 static void choose_log_step(struct core *core)
 {
-    uint64_t above = minus(core->budget.free_bytes, core->budget.enter[GUARD_CRITICAL]);
+    uint64_t above = above_critical(core);
     uint64_t least = MIN_OF(4 * MIB, core->budget.capacity / 64);
     double rate = MIN_OF(core->forecast.log_rate, 64.0 * MIB);
     uint64_t step = MIN_OF(MAX_OF(least, (uint64_t)rate), above / 8);

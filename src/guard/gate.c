@@ -107,6 +107,8 @@ static void hold(struct gate *gate, struct node *node, uint64_t bytes)
     gate->stats.class[node->class].own_bytes += bytes - node->held;
     if (node->open && node->class == GATE_COMPACTION)
         gate->stats.building += bytes - node->held;
+    if (node->gone)
+        gate->stats.leaving += bytes - node->held;
     node->held = bytes;
 }
 
@@ -163,6 +165,7 @@ static void unname(struct gate *gate, struct node *node)
             break;
         }
     node->gone = true;
+    gate->stats.leaving += node->held;
     if (!node->open)
         drop(gate, node);
 }
@@ -232,6 +235,8 @@ static uint64_t free_now(const struct gate *gate)
     int64_t taken = gate->stats.taken_bytes - limits->taken_at_sample;
     if (taken > 0)
         left = minus(left, (uint64_t)taken);
+    else if (left < UINT64_MAX + (uint64_t)taken) /* not above the type's end */
+        left += (uint64_t)-taken;
     return limits->ceiling == UINT64_MAX ? left : MIN_OF(left, minus(limits->ceiling, own));
 }
 

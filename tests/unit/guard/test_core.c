@@ -75,7 +75,6 @@ static void rewrite(struct world *w, int error)
     r.base_bytes = w->base;
     r.duration_ms = 10;
     core_tell_rewrite_done(&w->core, &r, w->in.now_ms);
-    step(w, 300);
 }
 
 static enum guard_level level(const struct world *w)
