@@ -38,6 +38,7 @@ struct keyspace_hooks {
 
 struct keyspace_stats { /* one per worker: written by it alone, read by anyone with RELAXED_LOAD */
     uint64_t hits, misses, expired, evicted, evicted_disk;
+    uint64_t draws; /* owner: random numbers drawn for LFU */
 };
 
 enum eviction_policy { /* maxmemory-policy */

@@ -19,7 +19,7 @@ struct shard_db {
     uint64_t rebuild_at;  /* position of a sweep that files every expiry anew, or TABLE_END */
     size_t count;         /* = table_count(keys); atomic for readers */
     size_t expires;       /* entries with an expiry; atomic for readers */
-    size_t outline;       /* entries that own something outside their cell */
+    size_t outline;       /* entries that are, or own, something outside the cells */
 };
 
 struct shard {
@@ -36,6 +36,7 @@ struct keyspace {
     struct keyspace_options options;
     struct keyspace_hooks hooks; /* set once */
     uint64_t seed;               /* set once */
+    uint32_t dbs_used; /* atomic: databases from this one on never had a key; never goes back */
     /* Written under HOLD_ALL, read under any hold. */
     uint8_t epoch; /* 0 to 7: what fresh and captured entries carry */
     bool pass_active;
@@ -65,6 +66,12 @@ ALWAYS_INLINE void entry_before_change(struct hold *hold, uint32_t db, struct en
         ks->hooks.before_change(ks->hooks.ctx, hold, db, e);
 }
 
+/* How many databases background work has to look at. */
+ALWAYS_INLINE uint32_t keyspace_dbs_used(const struct keyspace *ks)
+{
+    return RELAXED_LOAD(&ks->dbs_used);
+}
+
 /* entry.c: building and taking apart. The clock and flags of a fresh entry come from `hold` and the keyspace. */
 struct entry_shape { /* what an entry is made of */
     struct slice key;
@@ -82,8 +89,12 @@ void entry_free_shell(struct shard *shard, struct entry *e);            /* the a
 void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy); /* what OUTLINE points to */
 enum value_encoding string_encoding_of(struct slice value);
 
-/* clock.c: LRU and LFU. */
-uint32_t recency_fresh(const struct hold *hold);
+/* recency.c: LRU and LFU. */
+uint32_t recency_fresh(const struct hold *hold); /* the clock of a new key */
+/* The clock of an entry in the place of `old` (NULL = a new key): as before for LFU, whose counter
+ * belongs to the key and not to its value. */
+uint32_t recency_replaced(const struct hold *hold, const struct entry *old);
+void recency_replace(const struct hold *hold, struct entry *e); /* the same in place */
 void recency_touch(const struct hold *hold, struct entry *e);
 
 /* expire.c */

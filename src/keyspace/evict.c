@@ -2,13 +2,16 @@
  *
  * A victim is the best candidate of `samples` buckets of one shard chosen at random by its share of the keys: a bucket is one line
  * and gives about eight candidates, so the default of 5 compares some forty keys. One shard is held at a time. Where few keys are volatile,
- * buckets are walked on from the random one until some candidate is found.
+ * candidates come from their calendar too; if all of that finds none, buckets are walked on from a random one.
  */
 #include "keyspace/shard.h"
 
-#define SHARD_TRIES  64  /* random shards asked before giving up on a victim */
-#define WALK_BUCKETS 512 /* buckets walked to find one volatile key */
-#define BUCKET_ITEMS 64
+#define SHARD_TRIES     64 /* random shards asked before giving up on a victim */
+#define SHARD_MANY      64 /* candidates from which a shard is as good as any other */
+#define SPARSE          16 /* so many keys to a volatile one: ask the calendar */
+#define CALENDAR_TOKENS 32
+#define WALK_BUCKETS    512 /* buckets walked to find one volatile key */
+#define BUCKET_ITEMS    64
 
 struct choice {
     struct hold *hold;
@@ -53,59 +56,117 @@ static void consider(void *item, void *ctx)
     }
 }
 
-static void choose(struct choice *c, struct table *keys)
+struct token_search {
+    const struct choice *choice;
+    uint64_t token;
+};
+
+static bool token_matches(const void *item, const void *key, void *ctx)
+{
+    const struct token_search *search = key;
+    return entry_hash(item, search->choice->hold->keyspace) == search->token;
+}
+
+/* Where few keys are volatile, buckets hardly show any: their calendar does. */
+static void consider_calendar(struct choice *c, const struct shard_db *db)
+{
+    uint64_t tokens[CALENDAR_TOKENS];
+    if (db->due == NULL)
+        return;
+    size_t count = calendar_sample(db->due, rand_next(c->random), tokens, COUNT_OF(tokens));
+    for (size_t i = 0; i < count; i++) {
+        struct token_search search = {c, tokens[i]};
+        struct entry *e = table_find(db->keys, tokens[i], token_matches, &search, NULL);
+        if (e != NULL)
+            consider(e, c);
+    }
+}
+
+static void walk(struct choice *c, const struct table *keys)
+{
+    uint64_t at = rand_next(c->random) & TABLE_POSITION_MASK;
+    for (unsigned walked = 0; c->best == NULL && walked < WALK_BUCKETS; walked += 8) {
+        at = table_scan(keys, at, SIZE_MAX, 8, consider, c);
+        at = at == TABLE_END ? 0 : at;
+    }
+}
+
+static void choose(struct choice *c, const struct shard_db *db)
 {
     int samples = RELAXED_LOAD(&c->hold->keyspace->options.samples);
     void *items[BUCKET_ITEMS];
     for (int i = 0; i < samples; i++) {
-        size_t count = table_sample(keys, rand_next(c->random), items, COUNT_OF(items));
+        size_t count = table_sample(db->keys, rand_next(c->random), items, COUNT_OF(items));
         for (size_t n = 0; n < count; n++)
             consider(items[n], c);
     }
-    if (c->best == NULL) {
-        uint64_t at = rand_next(c->random) & TABLE_POSITION_MASK;
-        for (unsigned walked = 0; c->best == NULL && walked < WALK_BUCKETS; walked += 8) {
-            at = table_scan(keys, at, SIZE_MAX, 8, consider, c);
-            at = at == TABLE_END ? 0 : at;
-        }
-    }
+    if (policy_is_volatile(c->policy) && db->expires * SPARSE <= db->count)
+        consider_calendar(c, db);
+    if (c->best == NULL)
+        walk(c, db->keys);
 }
 
-/* A database and shard that have candidates, chosen by share; false if there are none at all. */
-static bool choose_shard(struct keyspace *ks, bool only_volatile, struct rand *random,
-                         uint32_t *shard, uint32_t *db)
+ALWAYS_INLINE size_t candidates(const struct shard_db *db, bool only_volatile)
 {
-    size_t total = 0;
-    for (uint32_t d = 0; d < ks->options.databases; d++)
-        total += only_volatile ? keyspace_expires(ks, d) : keyspace_size(ks, d);
-    if (total == 0)
-        return false;
-    size_t pick = rand_below(random, total);
-    for (uint32_t d = 0; d < ks->options.databases; d++) {
-        for (uint32_t i = 0; i < SHARD_COUNT; i++) {
-            const struct shard_db *own = &ks->shards[i].dbs[d];
-            size_t count = only_volatile ? RELAXED_LOAD(&own->expires) : RELAXED_LOAD(&own->count);
-            if (pick < count) {
-                *shard = i;
-                *db = d;
-                return true;
-            }
-            pick -= count;
-        }
+    return only_volatile ? RELAXED_LOAD(&db->expires) : RELAXED_LOAD(&db->count);
+}
+
+static size_t shard_candidates(const struct shard *shard, uint32_t dbs, bool only_volatile)
+{
+    size_t sum = 0;
+    for (uint32_t d = 0; d < dbs; d++)
+        sum += candidates(&shard->dbs[d], only_volatile);
+    return sum;
+}
+
+/* A shard that has candidates, and how many: chosen by its share of them. Hashing fills shards evenly, so
+ * any that has many will do; only among few keys do all have to be counted. 0: there are none. */
+static size_t choose_shard(const struct keyspace *ks, uint32_t dbs, bool only_volatile,
+                           struct rand *random, uint32_t *shard)
+{
+    size_t counts[SHARD_COUNT], total = 0;
+    *shard = (uint32_t)rand_below(random, SHARD_COUNT);
+    size_t own = shard_candidates(&ks->shards[*shard], dbs, only_volatile);
+    if (LIKELY(own >= SHARD_MANY))
+        return own;
+    for (uint32_t i = 0; i < SHARD_COUNT; i++) {
+        counts[i] = shard_candidates(&ks->shards[i], dbs, only_volatile);
+        total += counts[i];
     }
-    return false; /* counts moved while we looked */
+    if (total == 0)
+        return 0;
+    size_t pick = rand_below(random, total);
+    for (*shard = 0; pick >= counts[*shard]; (*shard)++)
+        pick -= counts[*shard];
+    return counts[*shard];
+}
+
+/* The database of the pick-th candidate of a shard. */
+static uint32_t choose_db(const struct shard *shard, uint32_t dbs, bool only_volatile, size_t pick)
+{
+    uint32_t d = 0;
+    for (; d + 1 < dbs; d++) {
+        size_t count = candidates(&shard->dbs[d], only_volatile);
+        if (pick < count)
+            break;
+        pick -= count;
+    }
+    return d;
 }
 
 static size_t evict_one(struct hold *hold, struct rand *random, int policy, enum removal why)
 {
     struct keyspace *ks = hold->keyspace;
     for (int tries = 0; tries < SHARD_TRIES; tries++) {
-        uint32_t i, d;
-        if (!choose_shard(ks, policy_is_volatile(policy), random, &i, &d))
+        bool only_volatile = policy_is_volatile(policy);
+        uint32_t i, dbs = keyspace_dbs_used(ks);
+        size_t count = choose_shard(ks, dbs, only_volatile, random, &i);
+        if (count == 0)
             return 0;
         hold_take(hold, UINT64_C(1) << i);
         struct choice c = {.hold = hold, .policy = policy, .random = random};
-        choose(&c, ks->shards[i].dbs[d].keys);
+        uint32_t d = choose_db(&ks->shards[i], dbs, only_volatile, rand_below(random, count));
+        choose(&c, &ks->shards[i].dbs[d]);
         size_t freed = 0;
         if (c.best != NULL) {
             freed = entry_memory(c.best) + sizeof(uint64_t);

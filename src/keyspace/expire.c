@@ -74,6 +74,13 @@ static bool expire_db(struct hold *hold, struct shard_db *db, uint32_t index, ui
     return true;
 }
 
+/* How many shards are this lane's. Slices begin at any of them, by the clock, so that one where much is
+ * due does not keep the others waiting. */
+static unsigned own_shards(const struct hold *hold, unsigned lanes)
+{
+    return hold->lane < SHARD_COUNT ? (SHARD_COUNT - hold->lane + lanes - 1) / lanes : 0;
+}
+
 bool keyspace_expire_slice(struct hold *hold, unsigned lanes)
 {
     struct keyspace *ks = hold->keyspace;
@@ -81,10 +88,11 @@ bool keyspace_expire_slice(struct hold *hold, unsigned lanes)
         return false;
     uint64_t end_ns = clock_mono_ns() + SLICE_NS;
     bool more = false;
-    for (unsigned i = hold->lane; i < SHARD_COUNT && !more; i += lanes) {
+    for (unsigned n = 0, own = own_shards(hold, lanes); n < own && !more; n++) {
+        unsigned i = hold->lane + (n + (unsigned)(end_ns / SLICE_NS)) % own * lanes;
         struct shard *shard = &ks->shards[i];
         hold_take(hold, UINT64_C(1) << i);
-        for (uint32_t d = 0; d < ks->options.databases && !more; d++)
+        for (uint32_t d = 0; d < keyspace_dbs_used(ks) && !more; d++)
             more = !expire_db(hold, &shard->dbs[d], d, end_ns);
         hold_drop(hold);
     }
@@ -111,6 +119,8 @@ static bool upkeep_db(struct hold *hold, struct shard_db *db)
         struct rebuild r = {hold, db};
         db->rebuild_at = table_scan(db->keys, db->rebuild_at, 256, 64, rebuild_visit, &r);
         more = true;
+    } else if (db->due != NULL && db->expires == 0 && calendar_count(db->due) != 0) {
+        calendar_clear(db->due);
     } else if (db->due != NULL && calendar_count(db->due) > 2 * db->expires + STALE_TOKENS) {
         calendar_clear(db->due);
         db->rebuild_at = 0;
@@ -124,11 +134,11 @@ bool keyspace_upkeep_slice(struct hold *hold, unsigned lanes)
     struct keyspace *ks = hold->keyspace;
     uint64_t end_ns = clock_mono_ns() + SLICE_NS;
     bool more = false;
-    for (unsigned i = hold->lane; i < SHARD_COUNT; i += lanes) {
+    for (unsigned n = 0, own = own_shards(hold, lanes); n < own; n++) {
+        unsigned i = hold->lane + (n + (unsigned)(end_ns / SLICE_NS)) % own * lanes;
         hold_take(hold, UINT64_C(1) << i);
-        for (uint32_t d = 0; d < ks->options.databases; d++)
-            if (ks->shards[i].dbs[d].count != 0 || ks->shards[i].dbs[d].rebuild_at != TABLE_END)
-                more |= upkeep_db(hold, &ks->shards[i].dbs[d]);
+        for (uint32_t d = 0; d < keyspace_dbs_used(ks); d++)
+            more |= upkeep_db(hold, &ks->shards[i].dbs[d]);
         hold_drop(hold);
         if (clock_mono_ns() > end_ns)
             return true;

@@ -145,6 +145,20 @@ void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t ha
 
 /* ---- changing ---- */
 
+static NOINLINE void note_db_used(struct keyspace *ks, uint32_t db)
+{
+    uint32_t used = RELAXED_LOAD(&ks->dbs_used);
+    while (used <= db && !__atomic_compare_exchange_n(&ks->dbs_used, &used, db + 1, true,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
+/* Whether a flush has to walk to it. */
+static bool is_outside_cells(const struct entry *e)
+{
+    return e->flags & ENTRY_OUTLINE || (e->flags & ENTRY_LONG_KEY && entry_size(e) > CELLS_MAX);
+}
+
 /* Files `fresh` under the key in place of `old` (NULL = a new key) and settles the counters; frees old's shell, and its value
  * unless it was moved into the fresh one. */
 static struct entry *shard_store(struct hold *hold, const struct key *key, struct entry *old,
@@ -152,14 +166,16 @@ static struct entry *shard_store(struct hold *hold, const struct key *key, struc
 {
     struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
     struct shard_db *db = &shard->dbs[key->db];
-    int expires = entry_expires(fresh), outline = (fresh->flags & ENTRY_OUTLINE) != 0;
+    int expires = entry_expires(fresh), outline = is_outside_cells(fresh);
     if (old == NULL) {
+        if (UNLIKELY(key->db >= keyspace_dbs_used(shard->keyspace)))
+            note_db_used(shard->keyspace, key->db);
         table_insert(db->keys, key->hash, fresh);
         RELAXED_STORE(&db->count, db->count + 1);
     } else {
         table_replace(db->keys, key->hash, old, fresh);
         expires -= entry_expires(old);
-        outline -= (old->flags & ENTRY_OUTLINE) != 0;
+        outline -= is_outside_cells(old);
         if (!value_moved)
             entry_free_value(shard->keyspace, old,
                              RELAXED_LOAD(&shard->keyspace->options.lazy_server_del));
@@ -211,8 +227,7 @@ static bool overwrite(struct hold *hold, struct entry *e, struct slice value, in
         memcpy(e->rest, &expire_ms, 8);
     e->flags =
         (uint8_t)((e->flags & ~ENTRY_EPOCH_MASK) | hold->keyspace->epoch << ENTRY_EPOCH_SHIFT);
-    if (!(hold->flags & HOLD_NO_TOUCH))
-        recency_touch(hold, e);
+    recency_replace(hold, e);
     return true;
 }
 
@@ -243,7 +258,7 @@ struct entry *keyspace_put_string_as(struct hold *hold, const struct key *key, s
                                 .encoding = encoding,
                                 .value = value,
                                 .expire_ms = expire_ms,
-                                .clock = recency_fresh(hold)};
+                                .clock = recency_replaced(hold, old)};
     if (!string_fits_inline(key, value.len, expire_ms))
         shape.pointer = blob_new(value.data, value.len, value.len);
     return put_shape(hold, key, old, &shape, false);
@@ -265,7 +280,7 @@ struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct
                                 .encoding = string_encoding_of(value),
                                 .pointer = blob,
                                 .expire_ms = expire_ms,
-                                .clock = recency_fresh(hold)};
+                                .clock = recency_replaced(hold, old)};
     return put_shape(hold, key, old, &shape, false);
 }
 
@@ -289,12 +304,11 @@ struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, str
 {
     int64_t expire_ms = EXPIRE_NONE;
     struct slice value = {NULL, 0};
-    uint32_t clock = recency_fresh(hold);
+    uint32_t clock = recency_replaced(hold, old);
     if (old != NULL) {
         entry_before_change(hold, key->db, old);
         expire_ms = entry_expire_ms(old);
         value = entry_string(old);
-        clock = entry_clock(old);
         if (old->flags & ENTRY_OUTLINE && !string_fits_inline(key, len, expire_ms)) {
             *place = edit_blob(hold, old, len);
             return old;
@@ -334,7 +348,7 @@ struct entry *keyspace_put_pointer(struct hold *hold, const struct key *key, str
                                 .encoding = encoding,
                                 .pointer = pointer,
                                 .expire_ms = expire_ms,
-                                .clock = recency_fresh(hold)};
+                                .clock = recency_replaced(hold, old)};
     return put_shape(hold, key, old, &shape, false);
 }
 
@@ -377,7 +391,7 @@ static void shard_unlink(struct shard *shard, const struct key *key, struct entr
     RELAXED_STORE(&db->count, db->count - 1);
     if (entry_expires(e))
         RELAXED_STORE(&db->expires, db->expires - 1);
-    if (e->flags & ENTRY_OUTLINE)
+    if (is_outside_cells(e))
         db->outline--;
 }
 
@@ -429,8 +443,8 @@ struct discarded {
     struct keyspace *keyspace;
     struct table *keys;
     struct cells
-        *cells; /* NULL: still in use by other databases; the entries were freed one by one */
-    bool outline;
+        *cells;   /* NULL: still in use by other databases; the entries were freed one by one */
+    bool outline; /* something lies outside the cells */
 };
 
 static void discard_free(void *thing)
@@ -456,7 +470,7 @@ static void flush_visit(void *item, void *ctx)
 
 static bool others_empty(const struct keyspace *ks, const struct shard *shard, uint32_t db)
 {
-    for (uint32_t d = 0; d < ks->options.databases; d++)
+    for (uint32_t d = 0; d < keyspace_dbs_used(ks); d++)
         if (d != db && shard->dbs[d].count != 0)
             return false;
     return true;
@@ -466,9 +480,9 @@ static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index
 {
     struct shard_db *db = &shard->dbs[index];
     if (others_empty(ks, shard, index)) {
-        /* The whole heap goes with the table: nothing is walked unless entries own something. Long keys are in mem. */
+        /* The whole heap goes with the table: nothing is walked unless entries own something. */
         struct discarded *d = mem_alloc(sizeof *d);
-        *d = (struct discarded){ks, db->keys, shard->cells, true};
+        *d = (struct discarded){ks, db->keys, shard->cells, db->outline != 0};
         db->keys = table_new(entry_hash, ks);
         shard->cells = cells_new();
         if (lazy && ks->hooks.free_later != NULL)
@@ -530,6 +544,8 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b)
         ks->hooks.before_flush(ks->hooks.ctx, hold, a);
         ks->hooks.before_flush(ks->hooks.ctx, hold, b);
     }
+    if (MAX_OF(a, b) >= keyspace_dbs_used(ks))
+        note_db_used(ks, MAX_OF(a, b));
     for (uint32_t i = 0; i < SHARD_COUNT; i++)
         shard_swap(&ks->shards[i].dbs[a], &ks->shards[i].dbs[b]);
 }

@@ -161,7 +161,8 @@ bool keyspace_random(struct hold *hold, uint32_t db, uint64_t random, struct byt
 int64_t keyspace_average_ttl_ms(struct hold *hold, uint32_t db)
 {
     struct keyspace *ks = hold->keyspace;
-    int64_t sum = 0, samples = 0;
+    int64_t samples = 0;
+    double mean = 0; /* times may be so far off that their sum is no int64_t */
     struct rand r;
     rand_seed(&r, (uint64_t)hold->now_ms);
     for (uint32_t tries = 0; tries < TTL_SAMPLES; tries++) {
@@ -175,13 +176,13 @@ int64_t keyspace_average_ttl_ms(struct hold *hold, uint32_t db)
         for (size_t n = 0; n < count; n++) {
             const struct entry *e = items[n];
             if (entry_expires(e) && entry_expire_ms(e) > hold->now_ms) {
-                sum += entry_expire_ms(e) - hold->now_ms;
                 samples++;
+                mean += ((double)(entry_expire_ms(e) - hold->now_ms) - mean) / (double)samples;
             }
         }
         leave_shard(hold, taken);
     }
-    return samples == 0 ? 0 : sum / samples;
+    return mean < 9e18 ? (int64_t)mean : INT64_MAX;
 }
 
 size_t keyspace_overhead(struct hold *hold, uint32_t db)
@@ -240,7 +241,7 @@ uint8_t keyspace_epoch_begin(struct hold *hold)
     if (ks->incomplete_passes >= 6) {
         struct visitor v = {.hold = hold, .visit = mark_current, .expired_too = true};
         for (uint32_t i = 0; i < SHARD_COUNT; i++)
-            for (v.db = 0; v.db < ks->options.databases; v.db++)
+            for (v.db = 0; v.db < keyspace_dbs_used(ks); v.db++)
                 for (uint64_t at = 0; at != TABLE_END;)
                     at = table_scan(ks->shards[i].dbs[v.db].keys, at, SIZE_MAX, SIZE_MAX,
                                     visit_entry, &v);

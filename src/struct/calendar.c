@@ -302,6 +302,38 @@ size_t calendar_count(const struct calendar *c)
     return c->count;
 }
 
+/* The list chosen by `random`: each level and, on it, each slot alike. NULL: no token at all. */
+static const struct chunk *random_list(const struct calendar *c, uint64_t random)
+{
+    for (unsigned i = 0; i < LEVELS + 1; i++) {
+        unsigned at = (unsigned)((random & 0xff) + i) % (LEVELS + 1);
+        if (at == LEVELS) {
+            if (c->due)
+                return c->due;
+        } else if (c->levels[at] && c->levels[at]->occupied) {
+            uint64_t occupied = c->levels[at]->occupied;
+            for (unsigned skip = (random >> 8) % (unsigned)__builtin_popcountll(occupied); skip;
+                 skip--)
+                occupied &= occupied - 1;
+            return c->levels[at]->slots[__builtin_ctzll(occupied)];
+        }
+    }
+    return NULL;
+}
+
+size_t calendar_sample(const struct calendar *c, uint64_t random, uint64_t *tokens, size_t max)
+{
+    size_t taken = 0;
+    for (const struct chunk *k = random_list(c, random); k && taken < max; k = k->next) {
+        /* The newest chunk may be nearly empty; a full one gives a run from somewhere in it. */
+        size_t n = MIN_OF(max - taken, k->count);
+        size_t from = (random >> 16) % (k->count - n + 1);
+        memcpy(tokens + taken, k->tokens + from, n * sizeof *tokens);
+        taken += n;
+    }
+    return taken;
+}
+
 size_t calendar_bytes(const struct calendar *c)
 {
     return c->bytes;
