@@ -31,6 +31,8 @@ void mem_thread_join(void);
 void mem_thread_leave(void);
 
 size_t mem_used(void); /* bytes allocated by all joined threads; any thread */
+/* Bytes the calling thread has allocated so far, whatever was freed since; it has joined. A few ns. */
+uint64_t mem_thread_allocated(void);
 struct mem_stats {
     size_t allocated, active, resident, mapped, retained, metadata; /* bytes */
 };

@@ -24,11 +24,18 @@ enum client_flags {
     CLIENT_REPLY_SKIP = 1 << 7, /* the current one's is */
     CLIENT_DEFERRED =
         1 << 8, /* a command's reply comes later; nothing more of its input is run until then */
-    CLIENT_PAUSED = 1 << 9, /* waits for the end of CLIENT PAUSE */
+    CLIENT_PAUSED = 1 << 9, /* was told ADMIT_WAIT: stands in its lane's queue of waiting clients */
     CLIENT_READONLY = 1 << 10,
     CLIENT_INTERNAL = 1 << 11, /* loader and tests: no admission, no log */
     CLIENT_MONITOR = 1 << 12,
     CLIENT_IMPORT_SOURCE = 1 << 13 /* feeds data while import-mode is on */
+};
+
+enum client_wait {                           /* what a client with CLIENT_PAUSED waits for */
+                   CLIENT_WAITS_FOR_PAUSE,   /* the end of CLIENT PAUSE, of whatever mode */
+                   CLIENT_WAITS_FOR_READS,   /* ... or its being reduced to writes */
+                   CLIENT_WAITS_FOR_DISK,    /* the disk guard's next refill */
+                   CLIENT_WAITS_FOR_SNAPSHOT /* a pass to be written on */
 };
 
 struct client {
@@ -54,6 +61,11 @@ struct client {
     uint64_t input_bytes, input_free,
         output_bytes; /* atomic: memory held by the connection's buffers */
     uint64_t log_end; /* owner: log offset its pending replies wait for (group commit) */
+
+    /* Owner: with CLIENT_PAUSED. */
+    struct client *next_waiting, *previous_waiting;
+    uint64_t retry_at_us; /* of lane->now_us: not to be tried again before */
+    uint8_t waits_for;    /* enum client_wait */
 
     /* Owner: a command that was deferred. completed(ctx) is dropped with the client. */
     void *deferred;                                 /* whatever the command keeps meanwhile */

@@ -78,7 +78,9 @@ struct lane {
     struct guard_purse purse;
     bool over_memory;       /* above maxmemory, and eviction did not help */
     uint64_t next_slice_us; /* when background work is due next */
-    uint32_t paused;        /* clients waiting for CLIENT PAUSE or the disk guard's retry */
+    uint64_t room_until;    /* mem_thread_allocated from which memory is looked at again */
+    uint32_t paused;        /* clients that wait to be admitted */
+    struct client *waiting_first, *waiting_last; /* these, in the order they began to */
     struct lane_stats stats;
     struct command_stats *command_stats;
 
@@ -126,6 +128,8 @@ void lane_post(struct lane *lane, struct lane_message *message); /* any thread *
 void client_init(struct client *client, struct lane *lane);
 void client_free(struct client *client); /* unregisters; frees strings, not the struct */
 struct client *lane_find_client(struct lane *lane, uint64_t id); /* owner; NULL: gone */
+void client_wait(struct client *client); /* CLIENT_PAUSED, at the end of the lane's queue */
+void client_stop_waiting(struct client *client);
 void lane_count_error(struct lane *lane, const char *text,
                       size_t len); /* text begins with its code */
 

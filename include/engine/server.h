@@ -74,4 +74,11 @@ struct server {
     void (*notify)(struct call *call, char class, const char *event, const struct key *key);
 };
 
+/* CLIENT PAUSE is in force: writes wait, and the keyspace removes nothing by itself. */
+ALWAYS_INLINE bool server_is_paused(const struct server *server, int64_t now_ms)
+{
+    uint64_t until = RELAXED_LOAD(&server->pause_until_ms);
+    return UNLIKELY(until != 0) && (uint64_t)now_ms < until;
+}
+
 #endif

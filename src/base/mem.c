@@ -307,6 +307,11 @@ void mem_thread_leave(void)
     self.joined = false;
 }
 
+uint64_t mem_thread_allocated(void)
+{
+    return LIKELY(self.joined) ? *self.allocated : 0;
+}
+
 size_t mem_used(void)
 {
     lock_take(&registry_lock);

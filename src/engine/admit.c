@@ -11,11 +11,22 @@
 #define EVICT_STEPS            64   /* of one call at most */
 #define EVICT_SLICE_US         2000 /* time of one call at most */
 #define RECORD_OVERHEAD        64 /* bytes of a log record besides the request's own: SELECT, PXAT */
+#define ARGUMENT_OVERHEAD      16          /* bytes around an argument in RESP, about */
+#define RETRY_SNAPSHOT_US      2000        /* between two attempts while a pass is saturated */
+#define LOOK_LEAST             (64 * 1024) /* bytes a lane allocates between two looks at used memory */
+#define LOOK_MOST              (1024 * 1024)
 
 static enum admission refuse(struct call *call, const char *text)
 {
     call_error(call, text);
     return ADMIT_REJECTED;
+}
+
+static enum admission wait_for(struct call *call, enum client_wait what, uint64_t us)
+{
+    call->client->waits_for = (uint8_t)what;
+    call->client->retry_at_us = call->lane->now_us + us;
+    return ADMIT_WAIT;
 }
 
 static enum admission check_auth(struct call *call)
@@ -58,14 +69,15 @@ static enum admission check_phase(struct call *call)
 
 static enum admission check_pause(struct call *call)
 {
-    uint64_t until = RELAXED_LOAD(&call->server->pause_until_ms);
-    if (LIKELY(until == 0) || (uint64_t)call->lane->now_ms >= until)
+    if (LIKELY(!server_is_paused(call->server, call->lane->now_ms)))
         return ADMIT_RUN;
-    bool stops = RELAXED_LOAD(&call->server->pause_all) ||
-                 call->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+    bool writes = call->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+    if (!writes && !RELAXED_LOAD(&call->server->pause_all))
+        return ADMIT_RUN;
     /* CLIENT itself must pass, or nobody could end the pause. */
-    bool is_client = call->parent != NULL && strcmp(call->parent->name, "client") == 0;
-    return stops && !is_client ? ADMIT_WAIT : ADMIT_RUN;
+    if (call->parent != NULL && strcmp(call->parent->name, "client") == 0)
+        return ADMIT_RUN;
+    return wait_for(call, writes ? CLIENT_WAITS_FOR_PAUSE : CLIENT_WAITS_FOR_READS, 0);
 }
 
 static enum admission check_memory(struct call *call)
@@ -82,16 +94,26 @@ static bool grows(const struct command *command)
     return command->flags & CMD_WRITE && !(command->flags & (CMD_SHRINK | CMD_NEUTRAL));
 }
 
+/* What the command will append to the log, about. */
+static uint64_t record_bytes(const struct call *call)
+{
+    uint64_t bytes = call->raw.len + RECORD_OVERHEAD;
+    for (uint32_t i = 0; call->raw.len == 0 && i < call->argc; i++)
+        bytes += call->argv[i].len + ARGUMENT_OVERHEAD;
+    return bytes;
+}
+
 static enum admission check_disk(struct call *call)
 {
     if (call->server->guard == NULL || !grows(call->command))
         return ADMIT_RUN;
     struct guard_verdict *verdict = guard_verdict(call->server->guard);
-    switch (guard_admit_growth(verdict, &call->lane->purse, call->raw.len + RECORD_OVERHEAD)) {
+    switch (guard_admit_growth(verdict, &call->lane->purse, record_bytes(call))) {
     case GUARD_ADMIT:
         return ADMIT_RUN;
     case GUARD_DELAY:
-        return ADMIT_WAIT;
+        return wait_for(call, CLIENT_WAITS_FOR_DISK,
+                        RELAXED_LOAD(&verdict->retry_ms) * UINT64_C(1000));
     case GUARD_REFUSE:
         break;
     }
@@ -102,13 +124,21 @@ static enum admission check_disk(struct call *call)
     return refuse(call, text);
 }
 
+static enum admission check_disk_refusal(struct call *call)
+{
+    struct guard *guard = call->server->guard;
+    bool refused =
+        guard != NULL && RELAXED_LOAD(&guard_verdict(guard)->growth) == GUARD_GROWTH_REFUSED;
+    return UNLIKELY(refused) ? check_disk(call) : ADMIT_RUN;
+}
+
 static enum admission check_persistence(struct call *call)
 {
     struct server *server = call->server;
     if (server->persist == NULL || !(call->command->flags & CMD_WRITE))
         return ADMIT_RUN;
     if (UNLIKELY(persist_is_saturated(server->persist)) && grows(call->command))
-        return ADMIT_WAIT;
+        return wait_for(call, CLIENT_WAITS_FOR_SNAPSHOT, RETRY_SNAPSHOT_US);
     if (LIKELY(!persist_save_failed(server->persist)) || call->command->flags & CMD_SHRINK ||
         !RELAXED_LOAD(&server->settings->stop_writes_on_bgsave_error))
         return ADMIT_RUN;
@@ -121,9 +151,13 @@ static enum admission check_persistence(struct call *call)
         "RDB error.");
 }
 
+/* Metering comes last: it is the only check that takes something, and a command that is asked again after
+ * a wait for another must not pay twice. */
 typedef enum admission (*check_fn)(struct call *call);
-static const check_fn checks[] = {check_protected,   check_auth,  check_memory, check_disk,
-                                  check_persistence, check_phase, check_pause};
+static const check_fn checks[] = {
+    check_protected,   check_auth,  check_memory, check_disk_refusal,
+    check_persistence, check_phase, check_pause,  check_disk,
+};
 
 enum admission admit(struct call *call)
 {
@@ -140,7 +174,7 @@ enum admission admit(struct call *call)
 bool admit_is_quiet(const struct lane *lane, const struct client *client)
 {
     const struct server *server = lane->server;
-    return client->authenticated && !lane->over_memory &&
+    return client->authenticated && !lane->over_memory && !(client->flags & CLIENT_INTERNAL) &&
            RELAXED_LOAD(&server->pause_until_ms) == 0 &&
            RELAXED_LOAD(&server->phase) == SERVER_READY &&
            (server->persist == NULL ||
@@ -154,9 +188,20 @@ enum admission admit_quietly(struct call *call)
 
 bool admit_may_retry(struct lane *lane, const struct client *client)
 {
-    (void)client;
-    uint64_t until = RELAXED_LOAD(&lane->server->pause_until_ms);
-    return until == 0 || (uint64_t)lane->now_ms >= until || !RELAXED_LOAD(&lane->server->pause_all);
+    const struct server *server = lane->server;
+    if (lane->now_us < client->retry_at_us)
+        return false;
+    switch ((enum client_wait)client->waits_for) {
+    case CLIENT_WAITS_FOR_PAUSE:
+    case CLIENT_WAITS_FOR_READS:
+        return !server_is_paused(server, lane->now_ms) ||
+               (client->waits_for == CLIENT_WAITS_FOR_READS && !RELAXED_LOAD(&server->pause_all));
+    case CLIENT_WAITS_FOR_SNAPSHOT:
+        return server->persist == NULL || !persist_is_saturated(server->persist);
+    case CLIENT_WAITS_FOR_DISK:
+        break;
+    }
+    return true;
 }
 
 static void note_peak(struct server *server, size_t used)
@@ -166,34 +211,49 @@ static void note_peak(struct server *server, size_t used)
         RELAXED_STORE(&server->peak_memory, used);
 }
 
-void admit_make_room(struct lane *lane)
+/* Up to where this lane may allocate until it looks again: half of its share of what is left. Other lanes
+ * do the same, so together they pass the limit by LOOK_LEAST each and one command. */
+static void plan_next_look(struct lane *lane, size_t used, size_t limit)
 {
-    struct server *server = lane->server;
-    int64_t limit = RELAXED_LOAD(&server->settings->maxmemory);
-    lane->over_memory = false;
-    if (limit <= 0)
-        return;
-    size_t used = mem_used();
-    note_peak(server, used);
-    if (LIKELY(used <= (size_t)limit))
-        return;
-    struct hold hold = {.keyspace = server->keyspace,
+    size_t left = used < limit ? (limit - used) / 2 / MAX_OF(lane->server->lane_count, 1u) : 0;
+    size_t step = MIN_OF(MAX_OF(left, (size_t)LOOK_LEAST), (size_t)LOOK_MOST);
+    lane->room_until = mem_thread_allocated() + step;
+}
+
+/* Evicts in steps until below the limit, out of time, or out of victims (false); *used is kept up to date. */
+static bool evict_for_memory(struct lane *lane, size_t *used, size_t limit)
+{
+    struct hold hold = {.keyspace = lane->server->keyspace,
                         .now_ms = lane->now_ms,
                         .lane = lane->index,
                         .stats = &lane->stats.keyspace,
                         .flags = HOLD_NO_TOUCH,
                         .owner = lane};
-    uint64_t start_us = clock_mono_us();
+    uint64_t start_us = clock_mono_us(), us = 0;
     bool found = true;
-    for (int step = 0; step < EVICT_STEPS && used > (size_t)limit && found; step++) {
-        size_t freed = keyspace_evict(&hold, &lane->random, used - (size_t)limit,
-                                      EVICT_VICTIMS_PER_STEP, REMOVED_EVICTED);
-        found = freed != 0;
-        used = mem_used();
-        if (clock_mono_us() - start_us > EVICT_SLICE_US)
-            break;
+    for (int step = 0; step<EVICT_STEPS && * used> limit && found && us <= EVICT_SLICE_US; step++) {
+        found = keyspace_evict(&hold, &lane->random, *used - limit, EVICT_VICTIMS_PER_STEP,
+                               REMOVED_EVICTED) != 0;
+        *used = mem_used();
+        us = clock_mono_us() - start_us;
     }
-    OWNER_ADD(&lane->stats.eviction_us, clock_mono_us() - start_us);
-    /* Still above while victims are left: the next batch goes on; only a cache that cannot evict refuses. */
-    lane->over_memory = used > (size_t)limit && !found;
+    OWNER_ADD(&lane->stats.eviction_us, us);
+    return found;
+}
+
+void admit_make_room(struct lane *lane)
+{
+    struct server *server = lane->server;
+    int64_t maxmemory = RELAXED_LOAD(&server->settings->maxmemory);
+    size_t limit = (size_t)maxmemory;
+    lane->over_memory = false;
+    lane->room_until = UINT64_MAX;
+    if (maxmemory <= 0)
+        return;
+    size_t used = mem_used();
+    note_peak(server, used);
+    /* Still above while victims are left: the next look goes on; only a cache that cannot evict refuses. */
+    if (UNLIKELY(used > limit) && !server_is_paused(server, lane->now_ms))
+        lane->over_memory = !evict_for_memory(lane, &used, limit) && used > limit;
+    plan_next_look(lane, used, limit);
 }

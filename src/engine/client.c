@@ -32,7 +32,7 @@ void client_free(struct client *client)
     if (client->flags & CLIENT_DEFERRED && client->deferred_cancel != NULL)
         client->deferred_cancel(client);
     if (client->flags & CLIENT_PAUSED)
-        lane->paused--;
+        client_stop_waiting(client);
     lock_take(&lane->registry);
     if (client->previous != NULL)
         client->previous->next = client->next;
@@ -47,6 +47,37 @@ void client_free(struct client *client)
     mem_free(client->lib_name);
     mem_free(client->lib_version);
     mem_free(client->user);
+}
+
+void client_wait(struct client *client)
+{
+    struct lane *lane = client->lane;
+    ASSERT(!(client->flags & CLIENT_PAUSED));
+    RELAXED_STORE(&client->flags, client->flags | CLIENT_PAUSED);
+    client->next_waiting = NULL;
+    client->previous_waiting = lane->waiting_last;
+    if (lane->waiting_last != NULL)
+        lane->waiting_last->next_waiting = client;
+    else
+        lane->waiting_first = client;
+    lane->waiting_last = client;
+    lane->paused++;
+}
+
+void client_stop_waiting(struct client *client)
+{
+    struct lane *lane = client->lane;
+    ASSERT(client->flags & CLIENT_PAUSED);
+    RELAXED_STORE(&client->flags, client->flags & ~(uint32_t)CLIENT_PAUSED);
+    if (client->previous_waiting != NULL)
+        client->previous_waiting->next_waiting = client->next_waiting;
+    else
+        lane->waiting_first = client->next_waiting;
+    if (client->next_waiting != NULL)
+        client->next_waiting->previous_waiting = client->previous_waiting;
+    else
+        lane->waiting_last = client->previous_waiting;
+    lane->paused--;
 }
 
 struct client *lane_find_client(struct lane *lane, uint64_t id)

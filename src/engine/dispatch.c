@@ -64,7 +64,8 @@ static void locate_keys(struct batch *batch, struct pending *p, const struct ser
     reserve_keys(batch, p->argc);
     const struct key_spec *spec = &command->keys[0];
     if (LIKELY(spec->begin == 1 && spec->last == 0 && !spec->counted && spec->keyword == NULL &&
-               command->keys[1].flags == 0 && command->find_keys == NULL)) {
+               !(spec->flags & KEY_NOT_KEY) && command->keys[1].flags == 0 &&
+               command->find_keys == NULL)) {
         if (p->argc > 1)
             add_key(batch, p, server, 1);
         return;
@@ -218,7 +219,9 @@ static void record_effect(struct call *call)
         }
     }
     if (UNLIKELY(RELAXED_LOAD(&server->gate_replies))) {
-        uint64_t logged = keyspace_logged(server->keyspace, call->hold.mask);
+        /* A handler that took shards by itself may have looked at any. */
+        bool any = call->command->flags & CMD_NO_HOLD;
+        uint64_t logged = keyspace_logged(server->keyspace, any ? HOLD_ALL : call->hold.mask);
         lane->log_gate = MAX_OF(lane->log_gate, logged);
     }
 }
@@ -272,9 +275,12 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
     }
     hold->now_ms = lane->now_ms;
     hold->flags = 0;
-    if (UNLIKELY(call->client->flags & (CLIENT_NO_TOUCH | CLIENT_INTERNAL)))
-        hold->flags =
-            call->client->flags & CLIENT_INTERNAL ? HOLD_NO_TOUCH | HOLD_LOADING : HOLD_NO_TOUCH;
+    if (UNLIKELY(call->client->flags & CLIENT_INTERNAL))
+        hold->flags = HOLD_NO_TOUCH | HOLD_LOADING;
+    else if (UNLIKELY(call->client->flags & CLIENT_NO_TOUCH))
+        hold->flags = HOLD_NO_TOUCH;
+    if (!(call->command->flags & CMD_WRITE) && server_is_paused(lane->server, lane->now_ms))
+        hold->flags |= HOLD_READER;
     call->hold = *hold;
     call->command->run(call);
     record_effect(call);
@@ -306,6 +312,7 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     call.failed = false;
     call.hold.mask = 0;
     *ran = true;
+    uint32_t flags_before = client->flags;
     set_reply_mode(&call);
     bool fits = check_shape(&call);
     enum admission admission = !fits                          ? ADMIT_REJECTED
@@ -314,8 +321,8 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     if (UNLIKELY(admission == ADMIT_WAIT)) {
         *ran = false;
         lane->reply.muted = false;
-        RELAXED_STORE(&client->flags, client->flags | CLIENT_PAUSED);
-        lane->paused++;
+        RELAXED_STORE(&client->flags, flags_before); /* CLIENT REPLY SKIP is for when it runs */
+        client_wait(client);
         return false;
     }
     if (UNLIKELY(admission == ADMIT_REJECTED)) {
@@ -345,6 +352,13 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     return !(client->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_DEFERRED));
 }
 
+/* Whether memory must be looked at before this command: a few bytes of input may ask for much. */
+static bool room_is_due(const struct lane *lane, const struct pending *p)
+{
+    return UNLIKELY(lane->room_until != UINT64_MAX) && p->command != NULL &&
+           p->command->flags & CMD_DENYOOM && mem_thread_allocated() >= lane->room_until;
+}
+
 /* Runs the batch; returns how many bytes of the input are done with. */
 static size_t run_batch(struct lane *lane, struct client *client, size_t parsed, bool *stopped)
 {
@@ -359,6 +373,12 @@ static size_t run_batch(struct lane *lane, struct client *client, size_t parsed,
     for (; run < batch->count && go_on; run++) {
         bool ran;
         const struct pending *p = &batch->items[run];
+        if (UNLIKELY(room_is_due(lane, p))) {
+            if (hold.mask != 0)
+                hold_drop(&hold);
+            admit_make_room(lane);
+            quiet = admit_is_quiet(lane, client);
+        }
         go_on = run_pending(lane, client, p, &hold, &clock_us, quiet, &ran);
         if (!ran)
             break;
@@ -378,7 +398,7 @@ static size_t run_batch(struct lane *lane, struct client *client, size_t parsed,
 static enum feed_result feed_bad(struct lane *lane, struct client *client)
 {
     lane->reply.resp3 = client->resp == 3;
-    OWNER_ADD(&lane->stats.errors, 1);
+    lane_count_error(lane, "ERR", 3);
     reply_errorf(&lane->reply, "ERR %s", client->parser.error);
     return FEED_CLOSE;
 }

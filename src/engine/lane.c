@@ -20,6 +20,7 @@ void lane_init(struct lane *lane, struct server *server, unsigned index)
     lane->index = index;
     reply_buffer_init(&lane->reply);
     rand_seed(&lane->random, rand_system());
+    lane->room_until = UINT64_MAX;
     lane->command_stats = mem_zalloc(registry_rows(server->registry) * sizeof *lane->command_stats);
     lane->batch = batch_new();
     queue_init(&lane->inbox);
@@ -79,17 +80,18 @@ static void read_inbox(struct lane *lane)
     }
 }
 
-/* Lets clients that waited for the end of a pause (or for the disk's metering) try again. */
-static void retry_paused(struct lane *lane)
+/* Lets clients that waited to be admitted try again, first come first served. What client_ready runs may
+ * close any client, and clients that have to wait on queue up again: each round asks the first of
+ * the queue, as many times as there were clients in it. */
+static void retry_waiting(struct lane *lane)
 {
-    struct client *next;
-    for (struct client *client = lane->clients; client != NULL; client = next) {
-        next = client->next;
-        if (!(client->flags & CLIENT_PAUSED) || !admit_may_retry(lane, client))
-            continue;
-        RELAXED_STORE(&client->flags, client->flags & ~(uint32_t)CLIENT_PAUSED);
-        lane->paused--;
-        if (lane->client_ready != NULL)
+    for (uint32_t left = lane->paused; left != 0 && lane->waiting_first != NULL; left--) {
+        struct client *client = lane->waiting_first;
+        bool ready = admit_may_retry(lane, client);
+        client_stop_waiting(client);
+        if (!ready)
+            client_wait(client);
+        else if (lane->client_ready != NULL)
             lane->client_ready(lane, client);
     }
 }
@@ -130,7 +132,9 @@ bool lane_tick(struct lane *lane)
     if (LIKELY(lane->now_us < lane->next_slice_us))
         return more;
     if (RELAXED_LOAD(&server->phase) == SERVER_READY) {
-        bool pressing = keyspace_expire_slice(&hold, server->lane_count);
+        /* While clients are paused the data set stays as it is: whoever paused them counts on that. */
+        bool pressing = !server_is_paused(server, lane->now_ms) &&
+                        keyspace_expire_slice(&hold, server->lane_count);
         pressing |= keyspace_upkeep_slice(&hold, server->lane_count);
         pressing |= evict_for_disk(lane, &hold);
         admit_make_room(lane);
@@ -140,6 +144,6 @@ bool lane_tick(struct lane *lane)
         lane->next_slice_us = lane->now_us + SLICE_PERIOD_US;
     }
     if (UNLIKELY(lane->paused != 0))
-        retry_paused(lane);
+        retry_waiting(lane);
     return more;
 }
