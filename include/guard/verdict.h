@@ -81,7 +81,7 @@ struct guard_verdict {
     uint8_t cause;           /* enum guard_cause */
     uint8_t policy;          /* enum guard_policy, never AUTO: the one in force */
     uint8_t growth;          /* enum guard_growth */
-    uint8_t log_on;          /* the log is to be written; 0 = memory-only: drop the buffer */
+    uint8_t log_on;          /* a log, if any, is written; 0 = memory-only: drop the buffer */
     uint8_t evict_on;        /* evict for disk: take quotas with guard_evict_take */
     uint8_t snapshot_on;     /* save points and full-sync temp files may be written */
     uint8_t repair_on;       /* a fresh base from memory is wanted now; then the log may go on */

@@ -414,7 +414,7 @@ struct guard *guard_create(const struct guard_options *options, const struct gua
     ballast_init(&g->ballast, g->gate, g->dir);
     g->volume =
         volume_create(g->gate, &g->ballast, g->dir, g->append_dirname, g->dump_name, sampled, g);
-    g->verdict.log_on = g->core.options.appendonly;
+    g->verdict.log_on = 1;
     g->verdict.snapshot_on = 1;
     g->verdict.growth = GUARD_GROWTH_FREE;
     g->verdict.epoch = 1;

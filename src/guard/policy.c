@@ -68,7 +68,7 @@ void policy_decide(const struct policy_inputs *in, struct policy_outputs *out)
     const struct row *row = &rows[in->acting];
     *out = (struct policy_outputs){
         .growth = in->logged ? GUARD_GROWTH_METERED : GUARD_GROWTH_FREE,
-        .log_on = in->logged,
+        .log_on = true,
         .rewrite = row->rewrite,
         .snapshot_on = row->snapshot_on,
         .link_snapshot = row->link_snapshot,

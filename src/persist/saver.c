@@ -250,7 +250,7 @@ static void tell_guard(struct persist *p, const struct rewrite *r, int error, ui
                                    .log_bytes = log_bytes,
                                    .duration_ms = clock_mono_ms() - p->c.job_began_ms};
     guard_note_rewrite_done(g, &result);
-    if (aof_has_gap(p->aof))
+    if (aof_has_gap(p->aof) && error != -ECANCELED)
         guard_note_suspended(g, error ? guard_cause_of_errno(-error) : GUARD_CAUSE_SPACE);
 }
 
@@ -303,7 +303,7 @@ static bool run_rewrite(struct persist *p, enum guard_trigger trigger, bool repl
     uint64_t log_bytes = plog_end(p->parts.plog) - (error ? end_before : r.cut);
     tell_guard(p, &r, error, log_bytes);
     note_rewrite(p, &r, error, log_bytes);
-    p->fresh_wanted = false;
+    p->fresh_wanted &= error == -ECANCELED; /* by turning the log off and on again */
     guard_token_give(g, GUARD_WRITER_REWRITE);
     options_free(&options);
     return true;
@@ -324,6 +324,7 @@ static void follow_appendonly(struct persist *p, const struct persist_options *o
         aof_close(p->aof, LOG_CLOSE_MS);
         RELAXED_STORE(&p->log_on, false);
         p->fresh_wanted = false;
+        guard_note_resumed(p->parts.guard); /* a gap of the log that was is none of the next one */
         LOG_NOTICE("The append only file is turned off");
         return;
     }
