@@ -101,7 +101,9 @@ void core_tell_rewrite_done(struct core *core, const struct guard_rewrite *r, ui
     } else {
         core->last_failed_for_space = r->error == ENOSPC || r->error == EDQUOT;
         core->failed_ms = now_ms;
-        core->failed_slack = INT64_MAX; /* measured when the leftovers are gone */
+        core->failed_slack = INT64_MAX;               /* measured when the leftovers are gone */
+        if (r->base_bytes > core->out.predicted_base) /* or it would fail for ever */
+            forecast_learn(&core->forecast, r->base_bytes, core->data_at_start, 0);
     }
     if (r->repair || !ok)
         durability_repair_end(&core->durability, ok);
@@ -184,6 +186,11 @@ static void measure(struct core *core)
     predict(core);
     inputs = budget_inputs(core);
     budget_compute(&settings, &inputs, &core->budget);
+    /* A wrong prediction matters where room is short. Elsewhere the base may take what is free. */
+    core->out.base_cap =
+        core->options.enabled
+            ? core->out.base_limit + minus(core->budget.free_bytes, core->budget.enter[GUARD_HIGH])
+            : UINT64_MAX;
     core->out.ballast_want = ballast_size(core->options.ballast_bytes, core->budget.capacity,
                                           core->in.sample.volume.block);
 }

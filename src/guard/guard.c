@@ -146,7 +146,7 @@ static void publish(struct guard *g)
     RELAXED_STORE(&v->retry_ms, out->retry_ms);
     RELAXED_STORE(&v->slow_us, out->slow_us);
     RELAXED_STORE(&v->predicted_base, out->predicted_base);
-    RELAXED_STORE(&v->base_limit, out->base_limit);
+    RELAXED_STORE(&v->base_limit, out->base_cap);
     RELAXED_STORE(&v->largest, out->largest);
     RELAXED_STORE(&v->used, MAX_OF(core->in.gate.own_bytes, core->in.sample.own));
     RELAXED_STORE(&v->budget, core->budget.ceiling == BUDGET_NONE ? 0 : core->budget.ceiling);

@@ -207,6 +207,25 @@ static void a_failed_rewrite_waits_for_space_not_for_time(void **state)
     assert_int_equal(w.core.counters.rewrites_ok[GUARD_TRIGGER_RETRY], 1);
 }
 
+/* A prediction far too small: with room to spare it is no limit, without it is corrected. */
+static void a_wrong_prediction_does_not_fail_for_ever(void **state)
+{
+    struct world w = begin(64 * MIB, GUARD_POLICY_SHED, GUARD_EVICTION_NONE);
+    w.data = 8 * MIB;
+    w.base = 32 * MIB; /* more than the data are said to be */
+    sizes(&w);
+    step(&w, 100);
+    uint64_t predicted = w.core.out.predicted_base;
+    assert_true(w.core.out.base_cap < w.base + w.base);
+    rewrite(&w, ENOSPC);
+    assert_true(predicted < w.base && w.core.out.predicted_base >= w.base);
+
+    w = begin(64 * 1024 * MIB, GUARD_POLICY_SHED, GUARD_EVICTION_NONE);
+    w.data = 8 * MIB;
+    step(&w, 100);
+    assert_true(w.core.out.predicted_base < 9 * MIB && w.core.out.base_cap > 1024 * MIB);
+}
+
 static void full_gives_the_ballast_for_a_rewrite(void **state)
 {
     struct world w = begin(64 * MIB, GUARD_POLICY_SHED, GUARD_EVICTION_NONE);
@@ -524,6 +543,7 @@ int main(void)
         cmocka_unit_test(a_fresh_base_is_not_written_again_and_again),
         cmocka_unit_test(growth_triggers_as_configured),
         cmocka_unit_test(a_failed_rewrite_waits_for_space_not_for_time),
+        cmocka_unit_test(a_wrong_prediction_does_not_fail_for_ever),
         cmocka_unit_test(full_gives_the_ballast_for_a_rewrite),
         cmocka_unit_test(memory_only_stops_and_repairs),
         cmocka_unit_test(evict_keeps_within_the_volume),
