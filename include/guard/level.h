@@ -9,7 +9,7 @@
  * the entry mark again while the level waits restarts the dwell at one minute; so does a level
  * that is entered again within a minute of having been left. Low and high, which only plan and
  * compact, are entered a third time within a minute only after that minute. Critical and full
- * are never delayed: safety comes first.
+ * are never delayed: safety comes first. A dwell of 0 turns all this off.
  */
 #ifndef SPILLWAY_GUARD_LEVEL_H
 #define SPILLWAY_GUARD_LEVEL_H

@@ -34,15 +34,16 @@ static enum guard_level floor_level(const struct level_settings *s, const struct
     return level;
 }
 
-static bool recent(uint64_t then, uint64_t now)
+/* With a rest of 0 levels are left as soon as they may be, however often. */
+static bool recent(const struct level_settings *s, uint64_t then, uint64_t now)
 {
-    return then && now - then < LEVEL_CALM_MS;
+    return s->dwell_ms && then && now - then < LEVEL_CALM_MS;
 }
 
 static void move(struct level_state *state, const struct level_settings *s, uint64_t now,
                  enum guard_level to)
 {
-    bool again = to != GUARD_UNKNOWN && recent(state->left_ms[to], now);
+    bool again = to != GUARD_UNKNOWN && recent(s, state->left_ms[to], now);
     if (to < state->level)
         for (int left = to + 1; left <= (int)state->level; left++)
             state->left_ms[left] = now;
@@ -56,11 +57,12 @@ static void move(struct level_state *state, const struct level_settings *s, uint
 }
 
 /* A third transition within a minute is put off, unless it protects. */
-static bool put_off(const struct level_state *state, uint64_t now, enum guard_level to)
+static bool put_off(const struct level_state *state, const struct level_settings *s, uint64_t now,
+                    enum guard_level to)
 {
-    if (to >= GUARD_CRITICAL || !recent(state->last_ms[1], now))
+    if (to >= GUARD_CRITICAL || !recent(s, state->last_ms[1], now))
         return false;
-    return recent(state->left_ms[to], now);
+    return recent(s, state->left_ms[to], now);
 }
 
 /* F was measured after the level was entered, and after the last ENOSPC: what was measured
@@ -78,7 +80,7 @@ static void watch_oscillation(struct level_state *state, const struct level_sett
         return;
     if (may_leave(s, in, state->level)) {
         state->risen = true;
-    } else if (state->risen && raw >= state->level && !in->full_seen) {
+    } else if (state->risen && raw >= state->level && !in->full_seen && s->dwell_ms) {
         state->risen = false;
         state->dwell_from_ms = in->now_ms;
         state->dwell_ms = MAX_OF(s->dwell_ms, (uint64_t)LEVEL_CALM_MS);
@@ -101,7 +103,7 @@ static bool step_known(struct level_state *state, const struct level_settings *s
 {
     enum guard_level raw = raw_level(s, in), to;
     if (raw > state->level) {
-        if (put_off(state, in->now_ms, raw))
+        if (put_off(state, s, in->now_ms, raw))
             return false;
         move(state, s, in->now_ms, raw);
         return true;

@@ -263,6 +263,24 @@ static void slow_oscillation_is_bounded_too(void **state)
     }
 }
 
+static void a_dwell_of_0_leaves_at_once_every_time(void **state)
+{
+    struct level_settings at_once = settings;
+    struct world w = begin();
+    at_once.dwell_ms = 0;
+    for (int round = 0; round < 10; round++) {
+        w.in.now_ms += 10;
+        w.in.free_bytes = 0;
+        level_step(&w.state, &at_once, &w.in);
+        assert_int_equal(w.state.level, GUARD_FULL);
+        w.in.now_ms += 10;
+        w.in.free_bytes = 1000;
+        w.in.probe_ok_at_ms = w.in.now_ms;
+        level_step(&w.state, &at_once, &w.in);
+        assert_int_equal(w.state.level, GUARD_OK);
+    }
+}
+
 /* Whatever F does: never better than the marks allow, unless low or high is put off; never stuck
  * at the end. */
 static void random_walks_keep_the_invariants(void **state)
@@ -304,6 +322,7 @@ int main(void)
         cmocka_unit_test(never_a_sample_is_unknown_after_ten_seconds),
         cmocka_unit_test(oscillation_gives_two_transitions_a_minute),
         cmocka_unit_test(slow_oscillation_is_bounded_too),
+        cmocka_unit_test(a_dwell_of_0_leaves_at_once_every_time),
         cmocka_unit_test(random_walks_keep_the_invariants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
