@@ -224,7 +224,7 @@ struct settings {
 
     /* Snapshots (RDB) */
     struct setting_save_point save[SETTING_SAVE_POINTS_MAX]; /* settings lock */
-    uint32_t save_count;                                     /* settings lock */
+    uint32_t save_count;                                     /* settings lock to change; atomic */
     bool rdbcompression, rdbchecksum, rdb_del_sync_files, rdb_version_check_relaxed;
     bool rdb_save_incremental_fsync, stop_writes_on_bgsave_error;
     int sanitize_dump_payload; /* enum setting_sanitize */

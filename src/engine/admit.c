@@ -132,6 +132,15 @@ static enum admission check_disk_refusal(struct call *call)
     return UNLIKELY(refused) ? check_disk(call) : ADMIT_RUN;
 }
 
+/* stop-writes-on-bgsave-error: only while save points are configured, for without them nobody tries
+ * again. */
+static bool save_error_counts(const struct server *server)
+{
+    return persist_save_failed(server->persist) &&
+           RELAXED_LOAD(&server->settings->stop_writes_on_bgsave_error) &&
+           RELAXED_LOAD(&server->settings->save_count) > 0;
+}
+
 static enum admission check_persistence(struct call *call)
 {
     struct server *server = call->server;
@@ -139,8 +148,7 @@ static enum admission check_persistence(struct call *call)
         return ADMIT_RUN;
     if (UNLIKELY(persist_is_saturated(server->persist)) && grows(call->command))
         return wait_for(call, CLIENT_WAITS_FOR_SNAPSHOT, RETRY_SNAPSHOT_US);
-    if (LIKELY(!persist_save_failed(server->persist)) || call->command->flags & CMD_SHRINK ||
-        !RELAXED_LOAD(&server->settings->stop_writes_on_bgsave_error))
+    if (LIKELY(!save_error_counts(server)) || call->command->flags & CMD_SHRINK)
         return ADMIT_RUN;
     return refuse(
         call,
@@ -178,7 +186,7 @@ bool admit_is_quiet(const struct lane *lane, const struct client *client)
            RELAXED_LOAD(&server->pause_until_ms) == 0 &&
            RELAXED_LOAD(&server->phase) == SERVER_READY &&
            (server->persist == NULL ||
-            (!persist_is_saturated(server->persist) && !persist_save_failed(server->persist)));
+            (!persist_is_saturated(server->persist) && !save_error_counts(server)));
 }
 
 enum admission admit_quietly(struct call *call)

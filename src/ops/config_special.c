@@ -95,7 +95,7 @@ static void publish_save(const struct config_value *v, struct settings *s)
     size_t count = read_numbers(v->text, numbers, COUNT_OF(numbers)) / 2;
     for (size_t i = 0; i < count; i++)
         s->save[i] = (struct setting_save_point){numbers[2 * i], numbers[2 * i + 1]};
-    s->save_count = (uint32_t)count;
+    RELAXED_STORE(&s->save_count, (uint32_t)count);
 }
 
 static void lines_save(const struct config_value *v, struct bytes *out)
