@@ -218,6 +218,7 @@ static void a_wrong_prediction_does_not_fail_for_ever(void **state)
     uint64_t predicted = w.core.out.predicted_base;
     assert_true(w.core.out.base_cap < w.base + w.base);
     rewrite(&w, ENOSPC);
+    step(&w, 100);
     assert_true(predicted < w.base && w.core.out.predicted_base >= w.base);
 
     w = begin(64 * 1024 * MIB, GUARD_POLICY_SHED, GUARD_EVICTION_NONE);
