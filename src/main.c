@@ -147,6 +147,30 @@ static bool build_lanes(void)
     return true;
 }
 
+/* ---- what CONFIG SET changes in the network layer, which configuration may not know ---- */
+
+static const char *listeners_changed(void *ctx, struct settings *settings)
+{
+    (void)settings;
+    return net_rebind(ctx) == 0 ? NULL : "Unable to listen on this port. Check server logs.";
+}
+
+static const char *maxclients_changed(void *ctx, struct settings *settings)
+{
+    (void)ctx;
+    int64_t wanted = RELAXED_LOAD(&settings->maxclients);
+    return net_maxclients(wanted) >= wanted
+               ? NULL
+               : "The operating system is not able to handle the specified number of clients";
+}
+
+static void watch_network(void)
+{
+    config_on_change(server.config, "port", listeners_changed, &server);
+    config_on_change(server.config, "bind", listeners_changed, &server);
+    config_on_change(server.config, "maxclients", maxclients_changed, NULL);
+}
+
 static bool build_server(void)
 {
     rand_hex(server.run_id, 40);
@@ -163,6 +187,7 @@ static bool build_server(void)
     hooks_install(&server);
     ops_install(&server);
     apply_watch(&server);
+    watch_network();
     return true;
 }
 
