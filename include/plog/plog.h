@@ -34,9 +34,10 @@ ALWAYS_INLINE bool plog_is_active(const struct plog *log)
 /* Appends one record (one RESP command, or a whole MULTI ... EXEC group); returns the offset behind it.
  * The shards of its keys are held. Without readers: returns plog_end and drops it. */
 uint64_t plog_append(struct plog *log, uint32_t db, struct slice record, enum plog_class class);
-uint64_t plog_end(const struct plog *log);                             /* any thread */
-uint64_t plog_appended(const struct plog *log, enum plog_class class); /* bytes so far; any thread */
-size_t plog_memory(const struct plog *log);                            /* bytes held for readers */
+uint64_t plog_end(const struct plog *log); /* any thread */
+uint64_t plog_appended(const struct plog *log,
+                       enum plog_class class); /* bytes so far; any thread */
+size_t plog_memory(const struct plog *log);    /* bytes held for readers */
 /* HOLD_ALL: the offset of a cut. The next record brings its own SELECT, so a file may begin here. */
 uint64_t plog_cut(struct plog *log);
 

@@ -12,8 +12,8 @@
 struct blob {
     uint32_t references; /* atomic */
     uint32_t reserved;
-    size_t len;          /* bytes of data in use */
-    size_t cap;          /* bytes of data allocated */
+    size_t len; /* bytes of data in use */
+    size_t cap; /* bytes of data allocated */
     char data[];
 };
 

@@ -342,6 +342,9 @@ def test_protocol_bytes():
             for server in pair.servers:
                 answers.append(exchange_bytes(server, data))
             if answers[0] != answers[1]:
+                # A busy machine may be late: before it counts, both are asked again with patience.
+                answers = [exchange_bytes(server, data, patience=3) for server in pair.servers]
+            if answers[0] != answers[1]:
                 wrong.append(
                     f"{differential.shorten(data, 80)}: want {answers[0]}, got {answers[1]}"
                 )
@@ -350,7 +353,7 @@ def test_protocol_bytes():
         assert not wrong, "\n".join(wrong)
 
 
-def exchange_bytes(server, data):
+def exchange_bytes(server, data, patience=0.08):
     """What a new connection answers to these bytes followed by a PING, and whether it closed."""
     client = Client(server.port)
     try:
@@ -363,7 +366,7 @@ def exchange_bytes(server, data):
             client.send_raw(b"*2\r\n$4\r\nPING\r\n$4\r\nlast\r\n")
         except (BrokenPipeError, ConnectionResetError):
             pass
-        client.sock.settimeout(0.08)
+        client.sock.settimeout(patience)
         try:
             while not client.buf.endswith(b"$4\r\nlast\r\n"):
                 client.read_some()

@@ -67,11 +67,8 @@ static void test_shift(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wall),
-        cmocka_unit_test(test_mono),
-        cmocka_unit_test(test_sleep),
-        cmocka_unit_test(test_ticks),
-        cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_wall),  cmocka_unit_test(test_mono),  cmocka_unit_test(test_sleep),
+        cmocka_unit_test(test_ticks), cmocka_unit_test(test_shift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
