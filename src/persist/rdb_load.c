@@ -157,6 +157,7 @@ bool rdb_read_length(struct rdb_reader *r, uint64_t *out)
 static bool read_plain(struct rdb_reader *r, struct bytes *out, uint64_t len)
 {
     out->len = 0;
+    bytes_reserve(out, 1); /* an empty string has an address too */
     while (out->len < len) {
         size_t step = (size_t)MIN_OF(len - out->len, (uint64_t)STRING_STEP);
         if (!r->fill && step > r->len - r->at) {

@@ -268,7 +268,7 @@ static void one_pass(struct world *w, unsigned *voids)
 static void run(unsigned threads, uint32_t keys, uint32_t flush_every)
 {
     const char *rounds_text = getenv("SNAPSHOT_ROUNDS");
-    int rounds = rounds_text ? atoi(rounds_text) : 5;
+    int rounds = rounds_text ? atoi(rounds_text) : 3;
     struct world w;
     world_open(&w, keys, flush_every);
     struct traffic traffic[THREADS_MAX];
