@@ -654,8 +654,8 @@ void aof_switch_at(struct aof *a, struct aof_file *file, uint64_t at, bool fresh
         RELAXED_STORE(&a->reader_at, at);
         RELAXED_STORE(&a->written, at);
         RELAXED_STORE(&a->synced, at);
-        a->close_at = UINT64_MAX;
     }
+    a->close_at = UINT64_MAX;
     struct aof_file **link = &a->next;
     while (*link)
         link = &(*link)->next;
@@ -736,7 +736,15 @@ void aof_close(struct aof *a, uint32_t timeout_ms)
     pthread_mutex_lock(&a->mutex);
     while (a->reader && clock_mono_ms() < until)
         wait_changed(a, IDLE_MS);
-    pthread_mutex_unlock(&a->mutex);
+    struct aof_file *last = NULL;
+    if (a->reader) { /* the disk does not take it: what is left is dropped */
+        RELAXED_STORE(&a->gap, true);
+        last = unref(a->current);
+        a->current = NULL;
+        LOG_WARNING("The end of the log could not be written");
+    }
+    unlock_and_tell(a);
+    discard(last);
 }
 
 void aof_set_rewriting(struct aof *a, bool rewriting)

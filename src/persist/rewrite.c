@@ -249,7 +249,7 @@ int rewrite_run(struct rewrite *r)
     if (!error) {
         error = write_base(&s);
         if (!error && !r->fresh && aof_cut_is_lost(r->aof, s.cut))
-            error = -ECANCELED; /* the log was given up before the cut: this chain has a hole */
+            error = -EIO; /* the log was given up before the cut: this chain would have a hole */
         if (error)
             rdb_file_discard(&s.base);
         else

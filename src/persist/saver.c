@@ -85,7 +85,7 @@ static void note_save(struct persist *p, const struct save *save, int error)
     RELAXED_STORE(&p->c.save_peak, save->peak_bytes);
     RELAXED_STORE(&p->c.cut_us, save->cut_us);
     RELAXED_ADD(&p->c.passes, 1);
-    RELAXED_STORE(&p->c.save_failed, error != 0);
+    RELAXED_STORE(&p->c.save_failed, error && error != -ECANCELED);
     if (error) {
         LOG_WARNING("Saving the DB failed: %s", strerror(-error));
         p->save_tried_ms = clock_mono_ms();
@@ -217,7 +217,7 @@ static void note_rewrite(struct persist *p, const struct rewrite *r, int error, 
 {
     uint64_t ms = end_job(p);
     RELAXED_STORE(&p->c.rewrite_seconds, (int64_t)(ms / 1000));
-    RELAXED_STORE(&p->c.rewrite_failed, error != 0);
+    RELAXED_STORE(&p->c.rewrite_failed, error && error != -ECANCELED);
     RELAXED_STORE(&p->c.rewrite_peak, r->peak_bytes);
     RELAXED_STORE(&p->c.cut_us, r->cut_us);
     RELAXED_ADD(&p->c.passes, 1);

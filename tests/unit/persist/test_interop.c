@@ -155,13 +155,16 @@ static void redis_loads_our_dump(void **state)
     }
 }
 
-static void redis_loads_our_log(void **state)
+static void redis_loads_a_log(bool preamble)
 {
-    skip_without_redis();
     struct world w;
     char dir[64];
     world_dir(dir);
-    world_open(&w, dir, true);
+    world_init(&w, dir, true);
+    w.options.aof_use_rdb_preamble = preamble;
+    w.options.aof_timestamp_enabled = !preamble;
+    world_load(&w);
+    world_start(&w);
     write_data(&w, 0, 100);
     persist_rewrite(w.persist);
     write_data(&w, 100, 200);
@@ -181,6 +184,13 @@ static void redis_loads_our_log(void **state)
     world_expect(&w, 0, "extra", "1");
     assert_int_equal(world_close(&w), 0);
     world_remove(dir);
+}
+
+static void redis_loads_our_log(void **state)
+{
+    skip_without_redis();
+    redis_loads_a_log(true);
+    redis_loads_a_log(false);
 }
 
 static void fill_redis(int port, int from, int to)
