@@ -4,8 +4,9 @@
  * F = min(available, ceiling - own). Reserves and marks as bytes of F; entry marks rise strictly
  * from full to low, each leave mark lies above its entry mark. Where the capacity is too small
  * for the fixed reserves (R_reclaim + R_meta above 3 % of it, about 167 MiB) they are scaled to
- * 3 % and `undersized` says so. critical = R_compact + R_reclaim + R_meta, but for the log growth in
- * R_compact, which yields as F comes near: growth that is ours is slowed down, not refused.
+ * 3 % and `undersized` says so. critical = R_compact + R_reclaim + R_meta, but for the log
+ * growth in R_compact, which yields as F comes near: growth that is ours is slowed down, not
+ * refused.
  */
 #ifndef SPILLWAY_GUARD_BUDGET_H
 #define SPILLWAY_GUARD_BUDGET_H

@@ -65,8 +65,8 @@ static void low_and_high(const struct budget_settings *s, uint64_t capacity, uin
     *high = r_compact + MIN_OF(budget_percent_of(capacity, s->high_percent), s->high_limit);
 }
 
-/* The reserve for log growth yields before it makes the level critical: that growth is ours, it is slowed down at
- * high and admitted by cost. */
+/* The reserve for log growth yields before it makes the level critical: that growth is ours, it
+ * is slowed down at high and admitted by cost. */
 static uint64_t critical_mark(const struct budget_inputs *in, const struct budget *b)
 {
     uint64_t rigid = b->r_compact - in->predicted_growth + b->r_reclaim + b->r_meta;

@@ -161,8 +161,8 @@ static struct budget_inputs budget_inputs(const struct core *core)
     };
 }
 
-/* While a rewrite runs its prediction stands: what it has taken is taken, the log grows into the reserve that was
- * kept for that, and memory says more than the data set (captured copies). */
+/* While a rewrite runs its prediction stands: what it has taken is taken, the log grows into the
+ * reserve that was kept for that, and memory says more than the data set (captured copies). */
 static void predict(struct core *core)
 {
     const struct guard_options *o = &core->options;
@@ -290,8 +290,8 @@ static bool curable(const struct core *core)
     return ours ? target > 0 : target >= core->data_peak / 2 && target > 0;
 }
 
-/* Down to where the data fits beside its log; and at least to where the next base fits into what is free, when only
- * a rewrite can give back the log. */
+/* Down to where the data fits beside its log; and at least to where the next base fits into what
+ * is free, when only a rewrite can give back the log. */
 static uint64_t evict_target(const struct core *core)
 {
     const struct budget *b = &core->budget;
@@ -522,8 +522,8 @@ static void judge_repair(struct core *core)
 
 /* ---- credit ---- */
 
-/* What is left above the critical mark; while a rewrite runs, also above the mark that will hold when it has ended
- * and the old files are gone. */
+/* What is left above the critical mark; while a rewrite runs, also above the mark that will hold
+ * when it has ended and the old files are gone. */
 static uint64_t above_critical(const struct core *core)
 {
     const struct budget *b = &core->budget;

@@ -1,8 +1,8 @@
 /* probes.c - what the HTTP probes and metrics say of the server.
  *
- * Live means that every lane's loop turns: each probe posts a message to each lane and waits up to
- * a second for all of them to be run. A lane that still owes the last answer is asked no second time;
- * its message stays valid, for it may answer long after the probe gave up.
+ * Live means that every lane's loop turns: each probe posts a message to each lane and waits up
+ * to a second for all of them to be run. A lane that still owes the last answer is asked no
+ * second time; its message stays valid, for it may answer long after the probe gave up.
  */
 #include "base/clock.h"
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-/* test_gate.c - the gate on real files and on injected faults: floors, accounting, ballast, errors. */
+/* test_gate.c - the gate on real files and on injected faults: floors, accounting, errors. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -321,7 +321,7 @@ static void a_log_is_extended_ahead(void **state)
     gate_close(file);
 }
 
-/* What a killed server had allocated ahead is room again, and deletions are kept on a full volume. */
+/* What a killed server had allocated ahead is room again: deletions are kept on a full volume. */
 static void room_survives_a_crash(void **state)
 {
     struct fixture *f = *state;

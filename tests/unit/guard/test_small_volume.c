@@ -129,7 +129,7 @@ static void refusal_comes_before_enospc(void **state)
     }
 }
 
-/* A log that grows without end is refused before the disk is full, and room for the base is left. */
+/* A log that grows without end is refused in time, and room for the base is left. */
 static void the_reserve_is_kept_for_the_base(void **state)
 {
     struct gate_file *base;

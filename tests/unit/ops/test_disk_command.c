@@ -1,4 +1,4 @@
-/* test_disk_command.c - DISK's subcommands on a server without sockets, with and without a guard. */
+/* test_disk_command.c - DISK on a server without sockets, with and without a guard. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
