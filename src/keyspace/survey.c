@@ -99,8 +99,8 @@ static struct entry *sample_live(struct hold *hold, struct shard_db *db, uint64_
 {
     void *items[64];
     size_t count = table_sample(db->keys, random, items, COUNT_OF(items));
-    for (size_t tries = 0; tries < count; tries++) {
-        struct entry *e = items[(random % count + tries) % count];
+    for (size_t i = 0; i < count; i++) { /* the sample begins anywhere in the bucket */
+        struct entry *e = items[i];
         if (!entry_is_expired(e, hold->now_ms))
             return e;
     }
