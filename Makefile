@@ -8,7 +8,7 @@ Q        := $(if $(V),,@)
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 BASE     := -std=c11 -D_GNU_SOURCE -Iinclude -g -fno-omit-frame-pointer -pthread
-LIBS     := -luv -lxxhash -llzf -lmicrohttpd -lsystemd -lm -pthread
+LIBS     := -luv -llzf -ldl -lm -pthread
 
 ifeq ($(VARIANT),release)
 OPT      := -O2 -flto=auto -fno-plt -fno-semantic-interposition

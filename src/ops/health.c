@@ -1,5 +1,7 @@
 /* health.c - probes and metrics over HTTP: libmicrohttpd, driven by one thread of ours for each
- * address. */
+ * address.
+ *
+ * The library (and the TLS stack behind it) is opened only by a server that has an http-port. */
 #include "ops/health.h"
 
 #include <arpa/inet.h>
@@ -8,6 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/library.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -31,28 +34,63 @@ struct health {
     bool stopping; /* atomic */
 };
 
+/* ---- the library ---- */
+
+#define LIBRARY "libmicrohttpd.so.12"
+
+DECLARE_SYMBOL(MHD_add_response_header);
+DECLARE_SYMBOL(MHD_create_response_from_buffer);
+DECLARE_SYMBOL(MHD_destroy_response);
+DECLARE_SYMBOL(MHD_get_daemon_info);
+DECLARE_SYMBOL(MHD_lookup_connection_value);
+DECLARE_SYMBOL(MHD_queue_response);
+DECLARE_SYMBOL(MHD_run_wait);
+DECLARE_SYMBOL(MHD_start_daemon);
+DECLARE_SYMBOL(MHD_stop_daemon);
+
+static bool open_library(void)
+{
+    static const struct library_symbol symbols[] = {
+        SYMBOL(MHD_add_response_header),
+        SYMBOL(MHD_create_response_from_buffer),
+        SYMBOL(MHD_destroy_response),
+        SYMBOL(MHD_get_daemon_info),
+        SYMBOL(MHD_lookup_connection_value),
+        SYMBOL(MHD_queue_response),
+        SYMBOL(MHD_run_wait),
+        SYMBOL(MHD_start_daemon),
+        SYMBOL(MHD_stop_daemon),
+    };
+    const char *why;
+    if (library_load(LIBRARY, symbols, COUNT_OF(symbols), &why))
+        return true;
+    LOG_WARNING("HTTP: no probes and metrics without libmicrohttpd: %s", why);
+    return false;
+}
+
 /* ---- requests ---- */
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
                               struct bytes *body)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
+    struct MHD_Response *response = call_MHD_create_response_from_buffer(
         body->len, (void *)(uintptr_t)bytes_str(body), MHD_RESPMEM_MUST_COPY);
     bytes_free(body);
     if (response == NULL)
         return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    call_MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    call_MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+        call_MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    enum MHD_Result result = call_MHD_queue_response(connection, status, response);
+    call_MHD_destroy_response(response);
     return result;
 }
 
 static bool excludes_disk(struct MHD_Connection *connection)
 {
-    const char *value = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "exclude");
+    const char *value =
+        call_MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "exclude");
     return value != NULL && strcmp(value, "disk") == 0;
 }
 
@@ -104,7 +142,7 @@ static void *serve(void *ctx)
     mem_thread_join();
     pthread_setname_np(pthread_self(), "http");
     while (!RELAXED_LOAD(&listener->health->stopping))
-        (void)MHD_run_wait(listener->daemon, WAIT_MS);
+        (void)call_MHD_run_wait(listener->daemon, WAIT_MS);
     mem_thread_leave();
     return NULL;
 }
@@ -135,10 +173,10 @@ static struct MHD_Daemon *open_daemon(struct health *h, const char *text, uint16
     if (!parse_address(text, port, &address))
         return NULL;
     unsigned flags = MHD_USE_EPOLL | (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
-    return MHD_start_daemon(flags, port, NULL, NULL, handle, h, MHD_OPTION_SOCK_ADDR, &address,
-                            MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-                            MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_S,
-                            MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    return call_MHD_start_daemon(flags, port, NULL, NULL, handle, h, MHD_OPTION_SOCK_ADDR, &address,
+                                 MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+                                 MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_S,
+                                 MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
 }
 
 static void listen_on(struct health *h, const char *text, uint16_t port)
@@ -153,7 +191,7 @@ static void listen_on(struct health *h, const char *text, uint16_t port)
         return;
     }
     if (pthread_create(&listener->thread, NULL, serve, listener) != 0) {
-        MHD_stop_daemon(listener->daemon);
+        call_MHD_stop_daemon(listener->daemon);
         LOG_WARNING("HTTP: no thread for %s port %u", text, port);
         return;
     }
@@ -162,6 +200,8 @@ static void listen_on(struct health *h, const char *text, uint16_t port)
 
 struct health *health_start(const char *bind, uint16_t port, const struct health_parts *parts)
 {
+    if (!open_library())
+        return NULL;
     struct health *h = mem_zalloc(sizeof(*h));
     char *addresses = mem_strdup(bind), *rest = addresses, *word;
     h->parts = *parts;
@@ -177,7 +217,7 @@ struct health *health_start(const char *bind, uint16_t port, const struct health
 uint16_t health_port(const struct health *h)
 {
     const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(h->listeners[0].daemon, MHD_DAEMON_INFO_BIND_PORT);
+        call_MHD_get_daemon_info(h->listeners[0].daemon, MHD_DAEMON_INFO_BIND_PORT);
     return info != NULL ? info->port : 0;
 }
 
@@ -188,7 +228,7 @@ void health_stop(struct health *h)
     RELAXED_STORE(&h->stopping, true);
     for (size_t i = 0; i < h->count; i++) {
         pthread_join(h->listeners[i].thread, NULL);
-        MHD_stop_daemon(h->listeners[i].daemon);
+        call_MHD_stop_daemon(h->listeners[i].daemon);
     }
     mem_free(h);
 }

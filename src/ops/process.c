@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/library.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -18,6 +19,8 @@
 #include "ops/ops.h"
 #include "persist/persist.h"
 #include "plog/plog.h"
+
+DECLARE_SYMBOL(sd_notify);
 
 static struct guard_hooks guard_hooks;
 
@@ -100,7 +103,13 @@ const struct guard_hooks *ops_guard_hooks(struct server *server)
 
 void ops_notify_ready(struct server *server)
 {
-    if (server->settings->supervised == SUPERVISED_SYSTEMD ||
-        server->settings->supervised == SUPERVISED_AUTO)
-        sd_notify(0, "STATUS=Ready to accept connections\nREADY=1\n");
+    int supervised = server->settings->supervised;
+    if (supervised != SUPERVISED_SYSTEMD && supervised != SUPERVISED_AUTO)
+        return;
+    static const struct library_symbol symbols[] = {SYMBOL(sd_notify)};
+    const char *why;
+    if (library_load("libsystemd.so.0", symbols, COUNT_OF(symbols), &why))
+        call_sd_notify(0, "STATUS=Ready to accept connections\nREADY=1\n");
+    else if (supervised == SUPERVISED_SYSTEMD)
+        LOG_WARNING("systemd cannot be told that the server is ready: %s", why);
 }
