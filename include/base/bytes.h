@@ -51,7 +51,7 @@ const char *bytes_str(struct bytes *b); /* NUL behind len, not counted */
 
 ALWAYS_INLINE struct slice bytes_slice(const struct bytes *b)
 {
-    return (struct slice){b->data, b->len};
+    return (struct slice){b->data ? b->data : "", b->len}; /* memcpy and memcmp want no NULL */
 }
 
 #endif

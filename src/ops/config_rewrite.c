@@ -79,7 +79,9 @@ static void split_file(struct rewrite *r, struct slice old)
     while (old.len > 0) {
         const char *end = memchr(old.data, '\n', old.len);
         size_t len = end != NULL ? (size_t)(end - old.data) : old.len;
-        size_t shown = len > 0 && old.data[len - 1] == '\r' ? len - 1 : len;
+        size_t shown = len;
+        while (shown > 0 && old.data[shown - 1] == '\r')
+            shown--;
         struct old_line *line = &r->lines[r->count++];
         line->text = slice_of(old.data, shown);
         classify(r, line);

@@ -244,7 +244,7 @@ static enum request_result parse_inline(struct input *in, struct request *out)
     if (!argv && argc)
         return bad(p, OUT_OF_MEMORY);
 
-    char *to = (char *)(argv + argc);
+    char *to = argc ? (char *)(argv + argc) : NULL;
     at = in->data;
     for (uint32_t i = 0; i < argc && split_next(&at, end, to, &len) > 0; i++) {
         argv[i] = slice_of(to, len);

@@ -84,7 +84,9 @@ def state(client):
     for db in range(16):
         client.must("SELECT", db)
         # what expired while the server was down counts until it is found
-        wait_until(lambda: len(scan(client)) == client.must("DBSIZE"), 5 * SLOW, "the expired to go")
+        wait_until(
+            lambda: len(scan(client)) == client.must("DBSIZE"), 5 * SLOW, "the expired to go"
+        )
         keys = scan(client)
         eq(len(keys), len(set(keys)), "SCAN of a set at rest shows no key twice")
         eq(len(keys), client.must("DBSIZE"))
@@ -253,7 +255,9 @@ class Asking:
         DBSIZE;RANDOMKEY;KEYS k1?;SCAN 0;LATENCY LATEST;LATENCY DOCTOR;COMMAND COUNT;ROLE;TIME;
         CLIENT SETNAME asking;CLIENT NO-TOUCH ON;CLIENT NO-EVICT ON;OBJECT FREQ k2;OBJECT ENCODING k1;
         DEBUG OBJECT k1;CONFIG RESETSTAT;LATENCY HISTOGRAM;CLIENT KILL ID 999999999;CLIENT UNPAUSE;
-        DEBUG HTSTATS 0;DEBUG DIGEST;SLOWLOG LEN;TTL k3;CLIENT LIST TYPE normal""".split(";")
+        DEBUG HTSTATS 0;DEBUG DIGEST;SLOWLOG LEN;TTL k3;CLIENT LIST TYPE normal""".split(
+        ";"
+    )
 
     def __init__(self, server):
         self.server = server
@@ -275,7 +279,9 @@ class Saving:
         CONFIG SET slowlog-log-slower-than 0;CONFIG SET slowlog-log-slower-than 10000;
         CLIENT PAUSE 20;CLIENT PAUSE 20 WRITE;SAVE;DISK COMPACT;
         CONFIG SET hz 100;CONFIG SET rdbcompression no;CONFIG SET rdbcompression yes;
-        CONFIG SET active-expire-effort 10;CONFIG SET aof-use-rdb-preamble yes""".split(";")
+        CONFIG SET active-expire-effort 10;CONFIG SET aof-use-rdb-preamble yes""".split(
+        ";"
+    )
 
     def __init__(self, server, more=""):
         self.server = server
@@ -304,7 +310,11 @@ def settle(client):
         text = client.must("INFO", "persistence").decode()
         return all(
             f"{field}:0" in text
-            for field in ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+            for field in (
+                "rdb_bgsave_in_progress",
+                "aof_rewrite_in_progress",
+                "aof_rewrite_scheduled",
+            )
         )
 
     wait_until(idle, 20 * SLOW, "the end of saves and rewrites")
