@@ -8,8 +8,9 @@
  * Oscillation, at most two transitions a minute: F that rises to the leave mark and falls below
  * the entry mark again while the level waits restarts the dwell at one minute; so does a level
  * that is entered again within a minute of having been left. Low and high, which only plan and
- * compact, are entered a third time within a minute only after that minute. Critical and full
- * are never delayed: safety comes first. A dwell of 0 turns all this off.
+ * compact, are entered a third time within a minute only after that minute; what they do is done
+ * meanwhile all the same, or nothing would keep a growing log from critical. Critical and full are
+ * never delayed: safety comes first. A dwell of 0 turns all this off.
  */
 #ifndef SPILLWAY_GUARD_LEVEL_H
 #define SPILLWAY_GUARD_LEVEL_H
@@ -38,6 +39,7 @@ struct level_inputs {
 struct level_state {
     enum guard_level level;
     enum guard_level known; /* the level under `unknown` */
+    enum guard_level meant; /* low or high while it is put off, else ok */
     uint64_t since_ms;
     uint64_t dwell_from_ms;
     uint64_t dwell_ms;              /* of this stay */
@@ -54,7 +56,7 @@ bool level_step(struct level_state *state, const struct level_settings *s,
                 const struct level_inputs *in);
 /* A probe is what is missing, or will be within two seconds, to leave the level. */
 bool level_wants_probe(const struct level_state *state, const struct level_inputs *in);
-/* The level to act on: unknown counts as high, or as worse if it was. */
+/* The level to act on: one that is put off counts, unknown counts as high, or as worse if it was. */
 enum guard_level level_acting(const struct level_state *state);
 
 #endif

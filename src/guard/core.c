@@ -617,7 +617,7 @@ static void choose_poll(struct core *core)
     const struct guard_options *o = &core->options;
     uint64_t above = minus(core->budget.free_bytes, core->budget.enter[GUARD_LOW]);
     uint64_t poll = MIN_OF(MAX_OF(above / POLL_BYTES_PER_MS, o->poll_min_ms), o->poll_max_ms);
-    if (core->level.level != GUARD_OK || !core->sampled)
+    if (level_acting(&core->level) != GUARD_OK || !core->sampled)
         poll = o->poll_min_ms;
     if (core->in.starved != core->last_starved)
         poll = MIN_OF(poll, (uint64_t)STARVED_POLL_MS);

@@ -102,9 +102,12 @@ static bool step_known(struct level_state *state, const struct level_settings *s
                        const struct level_inputs *in)
 {
     enum guard_level raw = raw_level(s, in), to;
+    state->meant = GUARD_OK;
     if (raw > state->level) {
-        if (put_off(state, s, in->now_ms, raw))
+        if (put_off(state, s, in->now_ms, raw)) {
+            state->meant = raw;
             return false;
+        }
         move(state, s, in->now_ms, raw);
         return true;
     }
@@ -165,6 +168,6 @@ bool level_wants_probe(const struct level_state *state, const struct level_input
 enum guard_level level_acting(const struct level_state *state)
 {
     if (state->level != GUARD_UNKNOWN)
-        return state->level;
+        return MAX_OF(state->level, state->meant);
     return MAX_OF(state->known, GUARD_HIGH);
 }

@@ -263,6 +263,26 @@ static void slow_oscillation_is_bounded_too(void **state)
     }
 }
 
+/* Low and high may be kept from the counts, what they do may not. */
+static void a_level_that_is_put_off_is_acted_on(void **state)
+{
+    struct world w = begin();
+    assert_int_equal(at(&w, 1000), GUARD_OK);
+    assert_int_equal(after(&w, 100, 399), GUARD_LOW);
+    assert_int_equal(after(&w, 11000, 1000), GUARD_OK);
+    assert_int_equal(after(&w, 100, 399), GUARD_OK);
+    assert_int_equal(level_acting(&w.state), GUARD_LOW);
+    assert_int_equal(after(&w, 100, 199), GUARD_HIGH); /* was never left: not put off */
+    w = begin();
+    assert_int_equal(at(&w, 199), GUARD_HIGH);
+    assert_int_equal(after(&w, 11000, 1000), GUARD_OK);
+    assert_int_equal(after(&w, 100, 199), GUARD_OK);
+    assert_int_equal(level_acting(&w.state), GUARD_HIGH);
+    assert_int_equal(after(&w, 100, 1000), GUARD_OK);
+    assert_int_equal(level_acting(&w.state), GUARD_OK);
+    assert_int_equal(after(&w, 100, 99), GUARD_CRITICAL);
+}
+
 static void a_dwell_of_0_leaves_at_once_every_time(void **state)
 {
     struct level_settings at_once = settings;
@@ -322,6 +342,7 @@ int main(void)
         cmocka_unit_test(never_a_sample_is_unknown_after_ten_seconds),
         cmocka_unit_test(oscillation_gives_two_transitions_a_minute),
         cmocka_unit_test(slow_oscillation_is_bounded_too),
+        cmocka_unit_test(a_level_that_is_put_off_is_acted_on),
         cmocka_unit_test(a_dwell_of_0_leaves_at_once_every_time),
         cmocka_unit_test(random_walks_keep_the_invariants),
     };
