@@ -23,6 +23,7 @@ struct aof_dir {
     struct manifest manifest; /* as on disk, but for changes not yet written */
     struct manifest on_disk;  /* as last read or written */
     struct manifest aside;    /* damaged files: renamed instead of removed (types do not matter) */
+    struct manifest garbage;  /* names to be removed (types do not matter) */
     int lock;                 /* descriptor of the directory, or -1 */
 };
 
@@ -48,6 +49,13 @@ char *aof_dir_name(const struct aof_dir *d, uint64_t seq, const char *kind);
 /* Removes the files of type history (or sets them aside), then their lines. Errors are logged: what
  * is left is tried again at the next call. */
 void aof_dir_clear_history(struct aof_dir *d);
+/* Removes a file that the manifest does not list; if that fails it is tried again by
+ * aof_dir_collect. */
+void aof_dir_discard(struct aof_dir *d, const char *name);
+void aof_dir_collect(struct aof_dir *d);
+/* Removes empty increments that the manifest (just read) does not list: what a failed rewrite left
+ * when it could not remove them either. */
+void aof_dir_remove_empty(struct aof_dir *d);
 /* Renames a file to "<name>.damaged-<seconds>". */
 int aof_dir_set_aside(struct aof_dir *d, const char *name) NODISCARD;
 /* Counts the files of the manifest as ours (gate_adopt). */

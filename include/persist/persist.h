@@ -99,8 +99,9 @@ int persist_stop(struct persist *p, bool save, uint32_t timeout_ms);
 /* ---- the engine ---- */
 
 /* With appendfsync always: replies to a record may go out once this is >= the record's log
- * offset. Otherwise UINT64_MAX. Also UINT64_MAX while the log is off or given up (memory-only).
- * Atomic, any thread. */
+ * offset. Otherwise UINT64_MAX. Also UINT64_MAX while the log is off, while its first base is
+ * being written, and while it is given up (memory-only, unless the policy is strict). Atomic, any
+ * thread. */
 uint64_t persist_durable(const struct persist *p);
 /* Log offset up to which records are synced, whatever appendfsync says (WAITAOF). 0 while the log
  * is off. */

@@ -65,6 +65,7 @@ struct aof {
     uint64_t covered;           /* mutex: records before this need no writing */
     uint64_t close_at;          /* mutex: turn off behind this offset; UINT64_MAX = no */
     bool gap, poisoned, stop;   /* mutex to change; atomic to read */
+    bool promised;              /* mutex: there is, or was, a chain on disk that holds everything */
     bool syncing;               /* mutex */
     uint64_t stop_until_ms;     /* mutex */
     uint64_t rejected_at;       /* mutex: start of the last file that a gap made useless */
@@ -161,7 +162,7 @@ static bool is_strict(const struct aof *a)
 static bool publish(struct aof *a)
 {
     uint64_t durable = a->synced;
-    if (fsync_mode(a) != PERSIST_FSYNC_ALWAYS || !a->reader)
+    if (fsync_mode(a) != PERSIST_FSYNC_ALWAYS || !a->promised)
         durable = UINT64_MAX;
     else if (a->gap && !is_strict(a))
         durable = UINT64_MAX;
@@ -429,6 +430,7 @@ static void finish(struct aof *a, struct aof_file *f)
     a->current = a->next = NULL;
     a->reader = NULL;
     a->close_at = UINT64_MAX;
+    a->promised = false;
     RELAXED_STORE(&a->gap, false);
     RELAXED_STORE(&a->poisoned, false);
     RELAXED_STORE(&a->reader_at, UINT64_MAX);
@@ -653,8 +655,9 @@ void aof_switch_at(struct aof *a, struct aof_file *file, uint64_t at, bool fresh
         a->reader = plog_reader_open(a->plog);
         RELAXED_STORE(&a->reader_at, at);
         RELAXED_STORE(&a->written, at);
-        RELAXED_STORE(&a->synced, at);
+        RELAXED_STORE(&a->synced, fresh && at ? at - 1 : at); /* fresh: nothing is on disk yet */
     }
+    a->promised |= !fresh;
     a->close_at = UINT64_MAX;
     struct aof_file **link = &a->next;
     while (*link)
@@ -683,6 +686,7 @@ void aof_covered(struct aof *a, uint64_t at, bool fresh)
         RELAXED_STORE(&a->sync_error, 0);
         RELAXED_STORE(&a->synced, MAX_OF(a->synced, at));
     }
+    a->promised = true;
     unlock_and_tell(a);
     discard_list(a, retired);
     plog_kick(a->plog);

@@ -31,6 +31,7 @@ void aof_dir_free(struct aof_dir *d)
     manifest_free(&d->manifest);
     manifest_free(&d->on_disk);
     manifest_free(&d->aside);
+    manifest_free(&d->garbage);
     mem_free(d->path);
     mem_free(d->filename);
 }
@@ -211,6 +212,44 @@ static int remove_one(struct aof_dir *d, const char *name)
         LOG_WARNING("Cannot remove %s: %s", path, strerror(-error));
     mem_free(path);
     return error;
+}
+
+void aof_dir_discard(struct aof_dir *d, const char *name)
+{
+    if (remove_one(d, name) != 0)
+        manifest_add(&d->garbage, name, 0, MANIFEST_HISTORY);
+}
+
+void aof_dir_collect(struct aof_dir *d)
+{
+    struct manifest names = d->garbage;
+    d->garbage = (struct manifest){0};
+    for (uint32_t i = 0; i < names.count; i++)
+        if (!manifest_has(&d->manifest, names.files[i].name))
+            aof_dir_discard(d, names.files[i].name);
+    manifest_free(&names);
+}
+
+static int empty_visit(const char *name, void *ctx)
+{
+    struct aof_dir *d = ctx;
+    size_t len = strlen(name);
+    if (!seq_in(name, d->filename) || len < 9 || strcmp(name + len - 9, ".incr.aof") != 0 ||
+        manifest_has(&d->manifest, name))
+        return 0;
+    char *path = aof_dir_path(d, name);
+    struct file_info info;
+    if (file_info_path(path, &info) == 0 && !info.is_dir && info.size == 0)
+        aof_dir_discard(d, name);
+    mem_free(path);
+    return 0;
+}
+
+void aof_dir_remove_empty(struct aof_dir *d)
+{
+    int error = file_list(d->path, empty_visit, d);
+    if (error)
+        LOG_WARNING("Cannot list %s: %s", d->path, strerror(-error));
 }
 
 void aof_dir_clear_history(struct aof_dir *d)

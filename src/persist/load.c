@@ -247,8 +247,10 @@ static enum persist_loaded load_log(struct persist *p, const struct persist_opti
     }
     aof_sweep_leftovers(p->dir.gate, p->dir.path, p->dir.filename);
     error = aof_dir_read(&p->dir, &why, &line);
-    if (error == 0)
+    if (error == 0) {
+        aof_dir_remove_empty(&p->dir);
         return load_chain(p, options);
+    }
     if (error == -ENOENT)
         return load_without_manifest(p, options);
     char *path = aof_dir_manifest_path(&p->dir);

@@ -116,7 +116,7 @@ static void drop_increment(struct step *s)
     if (s->r->fresh)
         remove_path(s, increment_path(s));
     else if (!manifest_has(&s->r->dir->manifest, s->increment_name))
-        remove_path(s, increment_path(s));
+        aof_dir_discard(s->r->dir, s->increment_name);
     /* Listed and in use, or listed and empty: part of the chain. */
 }
 
@@ -223,9 +223,9 @@ static int switch_over(struct step *s)
         error = list_base(s, base_name, &listed);
     if (!listed) {
         if (named)
-            remove_path(s, aof_dir_path(d, base_name));
+            aof_dir_discard(d, base_name);
         if (renamed)
-            remove_path(s, aof_dir_path(d, s->increment_name));
+            aof_dir_discard(d, s->increment_name);
     } else if (error) {
         /* In place, but not yet sure to survive a power failure: the old files stay until then. */
         LOG_WARNING("The new manifest could not be synced: %s", strerror(-error));
@@ -241,6 +241,7 @@ int rewrite_run(struct rewrite *r)
     struct step s = {.r = r};
     r->fresh |= r->replace_old || r->base_only;
     aof_set_rewriting(r->aof, true);
+    aof_dir_collect(r->dir);
     int error = open_increment(&s);
     if (!error && r->replace_old)
         error = remove_old(&s);
