@@ -6,6 +6,7 @@
 #include "engine/settings.h"
 #include "guard/guard.h"
 #include "persist/persist.h"
+#include "plog/plog.h"
 
 #define EVICT_VICTIMS_PER_STEP 64   /* between two looks at the clock and at used memory */
 #define EVICT_STEPS            64   /* of one call at most */
@@ -228,6 +229,13 @@ static void plan_next_look(struct lane *lane, size_t used, size_t limit)
     lane->room_until = mem_thread_allocated() + step;
 }
 
+/* What maxmemory is compared with. The log's backlog does not count: each eviction makes it longer, so
+ * that a reader that stands still would cost the whole data set. */
+static size_t counted_memory(const struct server *server, size_t used)
+{
+    return used - MIN_OF(used, plog_memory(server->plog));
+}
+
 /* Evicts in steps until below the limit, out of time, or out of victims (false); *used is kept up to date. */
 static bool evict_for_memory(struct lane *lane, size_t *used, size_t limit)
 {
@@ -242,7 +250,7 @@ static bool evict_for_memory(struct lane *lane, size_t *used, size_t limit)
     for (int step = 0; step<EVICT_STEPS && * used> limit && found && us <= EVICT_SLICE_US; step++) {
         found = keyspace_evict(&hold, &lane->random, *used - limit, EVICT_VICTIMS_PER_STEP,
                                REMOVED_EVICTED) != 0;
-        *used = mem_used();
+        *used = counted_memory(lane->server, mem_used());
         us = clock_mono_us() - start_us;
     }
     OWNER_ADD(&lane->stats.eviction_us, us);
@@ -258,8 +266,8 @@ void admit_make_room(struct lane *lane)
     lane->room_until = UINT64_MAX;
     if (maxmemory <= 0)
         return;
-    size_t used = mem_used();
-    note_peak(server, used);
+    size_t all = mem_used(), used = counted_memory(server, all);
+    note_peak(server, all);
     /* Still above while victims are left: the next look goes on; only a cache that cannot evict refuses. */
     if (UNLIKELY(used > limit) && !server_is_paused(server, lane->now_ms))
         lane->over_memory = !evict_for_memory(lane, &used, limit) && used > limit;
