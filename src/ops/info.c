@@ -188,7 +188,7 @@ static void memory_section(struct info *info)
                  ratio(m.rss, m.allocator.resident), (long long)(m.rss - m.allocator.resident));
     bytes_printf(info->out, "mem_fragmentation_ratio:%.2f\r\nmem_fragmentation_bytes:%lld\r\n",
                  ratio(m.rss, m.used), (long long)(m.rss - m.used));
-    field(info, "mem_not_counted_for_evict", 0);
+    field(info, "mem_not_counted_for_evict", m.log);
     field(info, "mem_replication_backlog", 0);
     field(info, "mem_total_replication_buffers", m.log);
     field(info, "mem_clients_slaves", 0);
