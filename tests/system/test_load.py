@@ -1,7 +1,7 @@
 """A server under everything at once: many clients, administration and connections coming and going,
 on four workers, with invariants that hold meanwhile and data that is the same after a restart.
 
-LOAD_SECONDS is how long each test loads the server (2 unless said), SEED what it does.
+LOAD_SECONDS is how long each test loads the server (1 unless said), SEED what it does.
 """
 import os
 import random
@@ -11,7 +11,7 @@ import time
 import harness
 from harness import Client, Closed, ReplyError, Server, eq, timeout, wait_until
 
-SECONDS = float(os.environ.get("LOAD_SECONDS", "2"))
+SECONDS = float(os.environ.get("LOAD_SECONDS", "1"))
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 ARGS = ("--io-threads", "4", "--enable-debug-command", "yes", "--auto-aof-rewrite-percentage", "0")
 SLOW = float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
@@ -48,7 +48,7 @@ class Load:
         """Lets it run for a time; returns early if something fails."""
         self.ending.wait(seconds)
 
-    def stop(self):
+    def finish(self):
         """Ends the threads and raises what one of them raised."""
         self.ending.set()
         for thread in self.threads:
@@ -56,6 +56,10 @@ class Load:
             assert not thread.is_alive(), "a client hangs"
         if self.wrong:
             raise self.wrong[0]
+
+    def stop(self):
+        """The same, of a server that must still be there."""
+        self.finish()
         assert self.server.alive(), "the server died"
 
 
@@ -63,6 +67,18 @@ def good(replies):
     bad = [r for r in replies if isinstance(r, ReplyError)]
     assert not bad, bad[:3]
     return replies
+
+
+def until_closed(action):
+    """The action, to which the server's end is none of its own."""
+
+    def act(rng):
+        try:
+            action(rng)
+        except GONE:
+            time.sleep(0.01)
+
+    return act
 
 
 def connect(server):
@@ -170,12 +186,13 @@ class Counters:
             self.local.last = {}
         keys = [rng.choice(self.KEYS) for _ in range(60)]
         replies = good(self.local.client.pipeline([("INCR", key) for key in keys]))
-        eq(len(replies), len(keys))
+        with self.lock:
+            self.done += len(replies)
         for key, reply in zip(keys, replies):
             assert reply > self.local.last.get(key, 0), f"{key} fell to {reply}"
             self.local.last[key] = reply
-        with self.lock:
-            self.done += len(keys)
+        if len(replies) < len(keys):
+            raise Closed
 
     def check(self, client):
         eq(sum(int(v or 0) for v in client.must("MGET", *self.KEYS)), self.done, "counters")
@@ -383,6 +400,40 @@ def test_snapshots():
 
 
 @timeout(60 + SECONDS)
+def test_killed_in_the_middle():
+    """kill -9 under load: a snapshot, and a log with its base, hold one moment of all clients' writes,
+    and with appendfsync always every write that was answered.
+    """
+    logged = ("--appendonly", "yes", "--appendfsync")
+    for args in (("--dbfilename", "dump.rdb"), (*logged, "everysec"), (*logged, "always")):
+        with Server(*ARGS, *args) as server:
+            load = Load(server)
+            counters = Counters(server)
+            load.add(until_closed(Mixed(server)), 2)
+            load.add(until_closed(counters), 2)
+            load.add(until_closed(Groups(server)), 2)
+            load.add(until_closed(Tokens(server)), 2)
+            client = connect(server)
+            began = time.monotonic()
+            while time.monotonic() - began < SECONDS / 2 and not load.wrong:
+                client.command("BGSAVE" if "--dbfilename" in args else "BGREWRITEAOF")
+                load.go_on(0.1)
+            wait_until(lambda: "DB saved" in server.log() or args[0] != "--dbfilename", 10 * SLOW)
+            server.kill()
+            load.finish()
+            server.start()
+            client = connect(server)
+            what = " ".join(args)
+            eq(client.must("EXISTS", *Tokens.NAMES), 1, what)
+            for group in range(5):
+                values = set(client.must("MGET", *[f"group:{group}:{i}" for i in range(10)]))
+                eq(len(values), 1, f"{what}: values of an MSET")
+            counted = sum(int(v or 0) for v in client.must("MGET", *Counters.KEYS))
+            if "always" in args:
+                assert counted >= counters.done, f"{counters.done} answered, {counted} kept"
+
+
+@timeout(60 + SECONDS)
 def test_log_switched_on_and_off():
     """appendonly toggled under load; on at the end, the log holds everything."""
     server, client, before = loaded(
@@ -482,10 +533,7 @@ def test_stopped_in_the_middle():
                     except GONE:
                         pass
             eq(server.wait(20 * SLOW), 0, how)
-            load.ending.set()
-            for thread in load.threads:
-                thread.join(20 * SLOW)
-            assert not load.wrong, load.wrong[0]
+            load.finish()
             server.start()
             client = connect(server)
             assert acknowledged, "nothing was written"
