@@ -20,7 +20,8 @@ enum admission admit_quietly(struct call *call);
 /* Whether a client that was told ADMIT_WAIT should try again. */
 bool admit_may_retry(struct lane *lane, const struct client *client);
 /* Evicts until used memory is below maxmemory again, in bounded steps; sets lane->over_memory and
- * lane->room_until, up to where the lane may allocate before this is asked again. Holds nothing. */
-void admit_make_room(struct lane *lane);
+ * lane->room_until, up to where the lane may allocate before this is asked again. Holds nothing. True: it ran out
+ * of time, ask again soon. */
+bool admit_make_room(struct lane *lane);
 
 #endif

@@ -130,6 +130,9 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b);
 
 size_t keyspace_size(const struct keyspace *ks, uint32_t db);    /* any thread, no lock */
 size_t keyspace_expires(const struct keyspace *ks, uint32_t db); /* any thread, no lock */
+/* Bytes that the entries' heaps hold and no entry uses: allocated, but not used memory as maxmemory counts it,
+ * or evicting would not lower it until whole chunks are empty. Any thread, no lock. */
+size_t keyspace_idle_memory(const struct keyspace *ks);
 int64_t keyspace_average_ttl_ms(struct hold *hold, uint32_t db); /* sampled; holds nothing */
 size_t keyspace_overhead(struct hold *hold, uint32_t db); /* bytes of tables; holds nothing */
 void keyspace_table_stats(struct hold *hold, uint32_t db, struct bytes *out); /* DEBUG HTSTATS */

@@ -28,6 +28,7 @@ struct shard {
     struct keyspace *keyspace; /* set once */
     struct cells *cells;
     struct shard_db *dbs; /* [databases] */
+    size_t idle;          /* = cells_idle(cells); atomic for readers */
     uint64_t logged;      /* end of the log behind the last change here */
 } ALIGNED(CACHE_LINE);
 

@@ -32,6 +32,8 @@ struct cells_stats {
     size_t held_bytes; /* taken from the system allocator */
     size_t records;
 };
+/* Bytes held that are in no record: freed ones, and room not used yet. O(1). */
+size_t cells_idle(const struct cells *cells);
 void cells_stats(const struct cells *cells, struct cells_stats *out);
 
 #endif

@@ -1,4 +1,5 @@
 /* memory.c - where the memory is, and giving it back: the MEMORY family. */
+#include "engine/memory.h"
 #include "commands/memory.h"
 #include <stdio.h>
 #include "base/number.h"
@@ -33,7 +34,7 @@ void memory_report(struct server *server, struct hold *hold, struct memory_repor
 {
     struct memory_clients clients;
     memory_count_clients(server, &clients);
-    *out = (struct memory_report){.used = mem_used(),
+    *out = (struct memory_report){.used = server_used_memory(server),
                                   .startup = server->startup_memory,
                                   .rss = mem_rss(),
                                   .clients = clients.bytes,

@@ -3,14 +3,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/memory.h"
 #include "engine/settings.h"
 #include "guard/guard.h"
 #include "persist/persist.h"
 #include "plog/plog.h"
 
-#define EVICT_VICTIMS_PER_STEP 64   /* between two looks at the clock and at used memory */
-#define EVICT_STEPS            64   /* of one call at most */
-#define EVICT_SLICE_US         2000 /* time of one call at most */
+#define EVICT_VICTIMS_PER_STEP 64  /* between two looks at the clock and at used memory */
+#define EVICT_STEPS            64  /* of one call at most */
+#define EVICT_SLICE_US         500 /* time of one call at most */
 #define RECORD_OVERHEAD        64 /* bytes of a log record besides the request's own: SELECT, PXAT */
 #define ARGUMENT_OVERHEAD      16          /* bytes around an argument in RESP, about */
 #define RETRY_SNAPSHOT_US      2000        /* between two attempts while a pass is saturated */
@@ -250,14 +251,14 @@ static bool evict_for_memory(struct lane *lane, size_t *used, size_t limit)
     for (int step = 0; step<EVICT_STEPS && * used> limit && found && us <= EVICT_SLICE_US; step++) {
         found = keyspace_evict(&hold, &lane->random, *used - limit, EVICT_VICTIMS_PER_STEP,
                                REMOVED_EVICTED) != 0;
-        *used = counted_memory(lane->server, mem_used());
+        *used = counted_memory(lane->server, server_used_memory(lane->server));
         us = clock_mono_us() - start_us;
     }
     OWNER_ADD(&lane->stats.eviction_us, us);
     return found;
 }
 
-void admit_make_room(struct lane *lane)
+bool admit_make_room(struct lane *lane)
 {
     struct server *server = lane->server;
     int64_t maxmemory = RELAXED_LOAD(&server->settings->maxmemory);
@@ -265,11 +266,13 @@ void admit_make_room(struct lane *lane)
     lane->over_memory = false;
     lane->room_until = UINT64_MAX;
     if (maxmemory <= 0)
-        return;
-    size_t all = mem_used(), used = counted_memory(server, all);
+        return false;
+    size_t all = server_used_memory(server), used = counted_memory(server, all);
     note_peak(server, all);
     /* Still above while victims are left: the next look goes on; only a cache that cannot evict refuses. */
-    if (UNLIKELY(used > limit) && !server_is_paused(server, lane->now_ms))
+    bool evicts = used > limit && !server_is_paused(server, lane->now_ms);
+    if (UNLIKELY(evicts))
         lane->over_memory = !evict_for_memory(lane, &used, limit) && used > limit;
     plan_next_look(lane, used, limit);
+    return evicts && used > limit && !lane->over_memory;
 }

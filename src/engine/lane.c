@@ -137,7 +137,7 @@ bool lane_tick(struct lane *lane)
                         keyspace_expire_slice(&hold, server->lane_count);
         pressing |= keyspace_upkeep_slice(&hold, server->lane_count);
         pressing |= evict_for_disk(lane, &hold);
-        admit_make_room(lane);
+        pressing |= admit_make_room(lane);
         more |= pressing;
         lane->next_slice_us = lane->now_us + (pressing ? 0 : SLICE_PERIOD_US);
     } else {

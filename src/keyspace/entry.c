@@ -58,6 +58,7 @@ struct entry *entry_build(struct shard *shard, const struct entry_shape *shape)
 {
     size_t size = entry_shape_size(shape);
     struct entry *e = size <= CELLS_MAX ? cells_alloc(shard->cells, size) : mem_alloc(size);
+    RELAXED_STORE(&shard->idle, cells_idle(shard->cells));
     e->type_encoding = (uint8_t)(shape->type | shape->encoding << 4);
     e->flags = (uint8_t)(shape->keep_flags | shard->keyspace->epoch << ENTRY_EPOCH_SHIFT);
     e->clock[0] = (uint8_t)shape->clock;
@@ -93,10 +94,12 @@ struct entry *entry_build(struct shard *shard, const struct entry_shape *shape)
 void entry_free_shell(struct shard *shard, struct entry *e)
 {
     size_t size = entry_size(e);
-    if (LIKELY(size <= CELLS_MAX))
-        cells_free(shard->cells, e, size);
-    else
+    if (UNLIKELY(size > CELLS_MAX)) {
         mem_free_sized(e, size);
+        return;
+    }
+    cells_free(shard->cells, e, size);
+    RELAXED_STORE(&shard->idle, cells_idle(shard->cells));
 }
 
 void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy)

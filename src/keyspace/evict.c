@@ -1,17 +1,19 @@
 /* evict.c - choosing victims: approximate LRU, LFU, TTL or random, over whole buckets.
  *
- * A victim is the best candidate of `samples` buckets of one shard chosen at random by its share of the keys: a bucket is one line
- * and gives about eight candidates, so the default of 5 compares some forty keys. One shard is held at a time. Where few keys are volatile,
- * candidates come from their calendar too; if all of that finds none, buckets are walked on from a random one.
+ * A victim is the best candidate of a few buckets of one shard, chosen at random by its share of the keys: a bucket is one
+ * line and gives about eight candidates, so two buckets, some eighteen keys, serve the default of 5 samples. One
+ * shard is held at a time. Where few keys are volatile, candidates come from their calendar too; if all of that
+ * finds none, buckets are walked on from a random one.
  */
 #include "keyspace/shard.h"
 
-#define SHARD_TRIES     64 /* random shards asked before giving up on a victim */
-#define SHARD_MANY      64 /* candidates from which a shard is as good as any other */
-#define SPARSE          16 /* so many keys to a volatile one: ask the calendar */
-#define CALENDAR_TOKENS 32
-#define WALK_BUCKETS    512 /* buckets walked to find one volatile key */
-#define BUCKET_ITEMS    64
+#define SAMPLES_PER_BUCKET 4  /* of maxmemory-samples; a bucket gives about twice as many */
+#define SHARD_TRIES        64 /* random shards asked before giving up on a victim */
+#define SHARD_MANY         64 /* candidates from which a shard is as good as any other */
+#define SPARSE             16 /* so many keys to a volatile one: ask the calendar */
+#define CALENDAR_TOKENS    32
+#define WALK_BUCKETS       512 /* buckets walked to find one volatile key */
+#define BUCKET_ITEMS       64
 
 struct choice {
     struct hold *hold;
@@ -95,7 +97,7 @@ static void choose(struct choice *c, const struct shard_db *db)
 {
     int samples = RELAXED_LOAD(&c->hold->keyspace->options.samples);
     void *items[BUCKET_ITEMS];
-    for (int i = 0; i < samples; i++) {
+    for (int i = 0; i < samples; i += SAMPLES_PER_BUCKET) {
         size_t count = table_sample(db->keys, rand_next(c->random), items, COUNT_OF(items));
         for (size_t n = 0; n < count; n++)
             consider(items[n], c);

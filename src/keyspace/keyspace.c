@@ -485,6 +485,7 @@ static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index
         *d = (struct discarded){ks, db->keys, shard->cells, db->outline != 0};
         db->keys = table_new(entry_hash, ks);
         shard->cells = cells_new();
+        RELAXED_STORE(&shard->idle, 0);
         if (lazy && ks->hooks.free_later != NULL)
             ks->hooks.free_later(ks->hooks.ctx, discard_free, d);
         else

@@ -22,6 +22,14 @@ size_t keyspace_expires(const struct keyspace *ks, uint32_t db)
     return sum;
 }
 
+size_t keyspace_idle_memory(const struct keyspace *ks)
+{
+    size_t sum = 0;
+    for (uint32_t i = 0; i < SHARD_COUNT; i++)
+        sum += RELAXED_LOAD(&ks->shards[i].idle);
+    return sum;
+}
+
 /* Takes one shard unless the hold has it already; give the answer to leave_shard. */
 static bool enter_shard(struct hold *hold, uint32_t shard)
 {

@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/memory.h"
 #include "base/version.h"
 #include "engine/lane.h"
 #include "engine/server.h"
@@ -196,9 +197,9 @@ static void write_metrics(void *ctx, struct bytes *out)
     metric(out, "counter", "expired_keys_total", "Keys expired.", t.keyspace.expired);
     metric(out, "counter", "evicted_keys_total", "Keys evicted for memory.", t.keyspace.evicted);
     metric(out, "counter", "changes_total", "Changes to the data set.", t.dirty);
-    metric(out, "gauge", "memory_used_bytes", "Allocated.", mem_used());
+    metric(out, "gauge", "memory_used_bytes", "Allocated.", server_used_memory(server));
     metric(out, "gauge", "memory_peak_bytes", "Most ever allocated.",
-           MAX_OF(RELAXED_LOAD(&server->peak_memory), (uint64_t)mem_used()));
+           MAX_OF(RELAXED_LOAD(&server->peak_memory), (uint64_t)server_used_memory(server)));
     metric(out, "gauge", "memory_rss_bytes", "Resident.", mem_rss());
     persistence_metrics(server, out);
     if (server->guard != NULL)

@@ -9,6 +9,7 @@
 #include "base/library.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/memory.h"
 #include "base/number.h"
 #include "base/version.h"
 #include "engine/lane.h"
@@ -84,7 +85,8 @@ void ops_process(struct server *server, const char *executable)
 static uint64_t data_bytes(void *ctx)
 {
     const struct server *server = ctx;
-    uint64_t used = mem_used(), other = server->startup_memory + plog_memory(server->plog);
+    uint64_t used = server_used_memory(server),
+             other = server->startup_memory + plog_memory(server->plog);
     return used > other ? used - other : 0;
 }
 

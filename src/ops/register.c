@@ -1,5 +1,6 @@
 /* register.c - the commands of ops/ in the registry, and its observers and threads. */
 #include "base/mem.h"
+#include "engine/memory.h"
 #include "base/rand.h"
 #include "engine/settings.h"
 #include "ops/commands.h"
@@ -88,7 +89,7 @@ void ops_install(struct server *server)
     rand_hex(server->repl_id, 40);
     server->notable_call = note_call;
     watch_thresholds(server);
-    server->startup_memory = mem_used();
+    server->startup_memory = server_used_memory(server);
 }
 
 void ops_uninstall(struct server *server)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/memory.h"
 #include "engine/lane.h"
 #include "engine/server.h"
 
@@ -20,7 +21,7 @@ static void read_counters(const struct server *server, uint64_t counts[RATE_COUN
 
 static void note_peak(struct server *server)
 {
-    uint64_t used = mem_used();
+    uint64_t used = server_used_memory(server);
     if (used > RELAXED_LOAD(&server->peak_memory))
         RELAXED_STORE(&server->peak_memory, used);
 }

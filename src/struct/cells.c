@@ -100,6 +100,7 @@ struct cells {
     struct chunk *chunks[LENGTHS + 1]; /* by room */
     struct chunk *spare;               /* an empty one, not among the chunks, or NULL */
     size_t held;                       /* bytes of chunks, the spare's too */
+    size_t used;                       /* bytes of records in use */
 };
 
 static unsigned class_of(size_t size)
@@ -424,16 +425,19 @@ void *cells_alloc(struct cells *cells, size_t size)
 {
     DEBUG_ASSERT(size >= 1 && size <= CELLS_MAX);
     unsigned class = class_of(size);
+    size = size_of(class);
     cells->live[class]++;
+    cells->used += size;
     if (cells->recent[class])
         return recent_pop(cells, class);
-    return run_get(cells, class, size_of(class));
+    return run_get(cells, class, size);
 }
 
 void cells_free(struct cells *cells, void *record, size_t size)
 {
     unsigned class = class_of(size);
     size = size_of(class);
+    cells->used -= size;
 #ifdef SPILLWAY_DEBUG
     memset(record, FREED_PATTERN, size);
 #endif
@@ -450,6 +454,11 @@ void cells_free(struct cells *cells, void *record, size_t size)
 size_t cells_class_size(size_t size)
 {
     return size_of(class_of(size));
+}
+
+size_t cells_idle(const struct cells *cells)
+{
+    return cells->held - cells->used;
 }
 
 void cells_stats(const struct cells *cells, struct cells_stats *out)
