@@ -77,20 +77,26 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(LIB)
 
 # --- running and testing -------------------------------------------------------------------------
 
+# Two at a time, unless make was told how many.
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2)
+
 run: deps ## install what is missing, build, and run the server in the foreground with its defaults
-	$(MAKE) all
+	$(MAKE) $(JOBS) all
 	$(SERVER)
 
 deps: ## install missing packages (apt, as root or by sudo)
 	@tests/deps.sh
 
 test: deps ## everything a change must pass: unit, property and system tests
-	$(MAKE) all tests
-	tests/run.py --system $(TESTBINS)
+	$(MAKE) $(JOBS) all
+	$(MAKE) $(JOBS) VARIANT=debug tests
+	@tests/run.py --system $(TESTSRC:tests/%.c=build/debug/tests/%)
 
 tests: $(TESTBINS)
-unit: $(TESTBINS) ## the unit and property tests only
-	tests/run.py $(TESTBINS)
+# Without link-time optimisation, which would take minutes for so many binaries, and with assertions.
+unit: ## the unit and property tests only
+	$(MAKE) $(JOBS) VARIANT=debug tests
+	@tests/run.py $(TESTSRC:tests/%.c=build/debug/tests/%)
 
 system: $(SERVER) ## the system tests only; ONLY="part of a name ..." chooses
 	SPILLWAY_SERVER=$(abspath $(SERVER)) tests/system/run.py $(ONLY)
@@ -103,13 +109,14 @@ sanitize: $(SERVER) $(TESTBINS) ## with VARIANT=asan|tsan: unit, property and sy
 	TEST_TIMEOUT_SCALE=5 ITER=$(or $(ITER),1000) \
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 \
-	tests/run.py --system $(TESTBINS)
+	@tests/run.py --system $(TESTBINS)
 
 check: deps format layers ## formatting, layers, gcc and clang without warnings, sanitizers
-	$(MAKE) CC=gcc all tests
-	$(MAKE) CC=clang VARIANT=debug BUILD=build/clang all tests globals
-	$(MAKE) VARIANT=asan sanitize
-	$(MAKE) VARIANT=tsan sanitize
+	$(MAKE) $(JOBS) CC=gcc all
+	$(MAKE) $(JOBS) CC=gcc VARIANT=debug tests
+	$(MAKE) $(JOBS) CC=clang VARIANT=debug BUILD=build/clang all tests globals
+	$(MAKE) $(JOBS) VARIANT=asan sanitize
+	$(MAKE) $(JOBS) VARIANT=tsan sanitize
 
 layers: ## check who includes, calls and locks what
 	@python3 tests/layers.py
@@ -127,7 +134,7 @@ format-fix: ## format the sources
 FUZZ_SECONDS ?= 10
 fuzzers: $(FUZZERS)
 fuzz: ## run each fuzzer of tests/fuzz for FUZZ_SECONDS (10), from its corpus in build/fuzz/corpus
-	@$(MAKE) VARIANT=fuzz fuzzers
+	@$(MAKE) $(JOBS) VARIANT=fuzz fuzzers
 	@tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
 
 install: $(SERVER) ## install to $(DESTDIR)$(PREFIX)
