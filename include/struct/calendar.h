@@ -29,7 +29,8 @@ void calendar_add(struct calendar *c, int64_t due_ms, uint64_t token);
 size_t calendar_take(struct calendar *c, int64_t now_ms, uint64_t *tokens, size_t max, bool *more);
 size_t calendar_count(const struct calendar *c);
 /* Copies up to `max` tokens of one moment chosen by `random` among those that have any; they stay.
- * Returns how many: none only if the calendar is empty. O(max). */
+ * Returns how many: none only if the calendar is empty. Of very many only the some ten thousand
+ * filed last are reached. O(max). */
 size_t calendar_sample(const struct calendar *c, uint64_t random, uint64_t *tokens, size_t max);
 /* Memory of the whole calendar. */
 size_t calendar_bytes(const struct calendar *c);

@@ -208,6 +208,8 @@ static void record_effect(struct call *call)
     struct server *server = call->server;
     struct lane *lane = call->lane;
     if (call->changes != 0 && !(call->client->flags & CLIENT_INTERNAL)) {
+        /* Without the shards of what changed the log's order would not be the order of changes. */
+        DEBUG_ASSERT(!(call->command->flags & CMD_NO_HOLD));
         OWNER_ADD(&lane->stats.dirty, call->changes);
         if (plog_is_active(server->plog)) {
             struct slice record = call_record(call);

@@ -26,12 +26,13 @@
 #include "base/panic.h"
 #include "struct/calendar.h"
 
-#define GRAIN_SHIFT 7 /* 128 ms */
-#define DIGIT_BITS  6
-#define SLOTS       64
-#define LEVELS      6
-#define CHUNK_MIN   ((size_t)64)
-#define CHUNK_MAX   ((size_t)2048)
+#define GRAIN_SHIFT  7 /* 128 ms */
+#define DIGIT_BITS   6
+#define SLOTS        64
+#define LEVELS       6
+#define CHUNK_MIN    ((size_t)64)
+#define CHUNK_MAX    ((size_t)2048)
+#define SAMPLE_REACH 64 /* chunks of a list that samples come from */
 
 _Static_assert(CALENDAR_GRAIN_MS == 1 << GRAIN_SHIFT, "a tick is the grain");
 
@@ -323,9 +324,12 @@ static const struct chunk *random_list(const struct calendar *c, uint64_t random
 
 size_t calendar_sample(const struct calendar *c, uint64_t random, uint64_t *tokens, size_t max)
 {
+    const struct chunk *list = random_list(c, random), *k = list;
     size_t taken = 0;
-    for (const struct chunk *k = random_list(c, random); k && taken < max; k = k->next) {
-        /* The newest chunk may be nearly empty; a full one gives a run from somewhere in it. */
+    for (unsigned skip = list ? (unsigned)(random >> 40) % SAMPLE_REACH : 0; skip; skip--)
+        k = k->next ? k->next : list;
+    for (; k && taken < max; k = k->next) {
+        /* A run from somewhere in the chunk. */
         size_t n = MIN_OF(max - taken, k->count);
         size_t from = (random >> 16) % (k->count - n + 1);
         memcpy(tokens + taken, k->tokens + from, n * sizeof *tokens);

@@ -228,6 +228,20 @@ static void test_rare_volatile_keys_are_found(void **state)
     world_close(&w);
 }
 
+/* What is evicted leaves its token behind; the others are found all the same. */
+static void test_rare_volatile_keys_go_to_the_last(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, EVICT_VOLATILE_TTL);
+    world_fill(&w, 0, "persistent", MANY_NAMES, EXPIRE_NONE);
+    world_fill(&w, 0, "rare", 2000, WORLD_NOW + INT64_C(100000000));
+    evict(&w, 2000);
+    assert_int_equal(keyspace_size(w.ks, 0), MANY_NAMES);
+    assert_int_equal(keyspace_evict(&w.hold, &w.random, 1, 1, REMOVED_EVICTED), 0);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_few_keys),
         cmocka_unit_test(test_volatile_policies_spare_the_persistent),
         cmocka_unit_test(test_rare_volatile_keys_are_found),
+        cmocka_unit_test(test_rare_volatile_keys_go_to_the_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,6 +145,48 @@ static void test_cost(void **state)
     calendar_free(c);
 }
 
+static void test_samples(void **state)
+{
+    struct calendar *c = calendar_new(NOW);
+    struct rand r;
+    uint64_t tokens[64];
+    rand_seed(&r, 1);
+    assert_int_equal(calendar_sample(c, 1, tokens, 64), 0);
+    /* One token alone is found wherever it is. */
+    for (int64_t ahead = 1; ahead < INT64_C(1) << 42; ahead *= 3) {
+        calendar_add(c, NOW + ahead, 42);
+        for (unsigned i = 0; i < 20; i++) {
+            tokens[0] = 0;
+            assert_int_equal(calendar_sample(c, rand_next(&r), tokens, 64), 1);
+            assert_int_equal(tokens[0], 42);
+        }
+        calendar_clear(c);
+    }
+    /* Among many, over a day and due already, every sample has some and all are met in time. */
+    bool met[500] = {false};
+    for (uint64_t i = 0; i < 500; i++)
+        calendar_add(c, NOW + (int64_t)rand_below(&r, 24 * 3600 * 1000) - 3600 * 1000, i);
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t max = 1 + rand_below(&r, 64);
+        size_t count = calendar_sample(c, rand_next(&r), tokens, max);
+        assert_in_range(count, 1, max);
+        for (size_t i = 0; i < count; i++) {
+            assert_in_range(tokens[i], 0, 499);
+            met[tokens[i]] = true;
+        }
+    }
+    unsigned sum = 0;
+    for (unsigned i = 0; i < 500; i++)
+        sum += met[i];
+    assert_true(sum > 490);
+    assert_int_equal(calendar_count(c), 500); /* they stay */
+    /* Half-way through moving a slot to lower levels, too. */
+    bool more;
+    calendar_take(c, NOW + 12 * 3600 * 1000, tokens, 1, &more);
+    assert_true(calendar_sample(c, 0, tokens, 64) >= 1);
+    calendar_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_max_is_kept),
         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
