@@ -170,8 +170,8 @@ bool keyspace_epoch_active(const struct keyspace *ks);
 bool keyspace_is_captured(const struct keyspace *ks, const struct entry *entry);
 void keyspace_mark_captured(struct keyspace *ks, struct entry *entry);
 /* Visits the uncaptured entries of one held shard and database from `position` on, about `count`;
- * returns where to go on, or TABLE_END (struct/table.h). visit may mark, not change, entries. Expired
- * entries are visited too: their time is part of the state at the cut. */
+ * returns where to go on, or TABLE_END (struct/table.h). visit may mark, not change, entries; its
+ * key has no hash. Expired entries are visited too: their time is part of the state at the cut. */
 uint64_t keyspace_sweep(struct hold *hold, uint32_t shard, uint32_t db, uint64_t position,
                         size_t count, keyspace_visit_fn visit, void *ctx);
 /* Group commit: the log's end behind the last change of the held shards. */

@@ -51,7 +51,6 @@ struct visitor {
     keyspace_visit_fn visit;
     void *ctx;
     size_t seen;
-    bool uncaptured_only;
     bool expired_too;
 };
 
@@ -59,8 +58,6 @@ static void visit_entry(void *item, void *ctx)
 {
     struct visitor *v = ctx;
     struct entry *e = item;
-    if (v->uncaptured_only && entry_epoch(e) == v->hold->keyspace->epoch)
-        return;
     if (!v->expired_too && !(v->hold->flags & HOLD_LOADING) && entry_is_expired(e, v->hold->now_ms))
         return;
     v->seen++;
@@ -283,18 +280,48 @@ void keyspace_mark_captured(struct keyspace *ks, struct entry *e)
     e->flags = (uint8_t)((e->flags & ~ENTRY_EPOCH_MASK) | ks->epoch << ENTRY_EPOCH_SHIFT);
 }
 
+/* A sweep looks at many entries that nobody else has touched lately: they are gathered first, so
+ * that their lines arrive together, and then visited. */
+struct sweep {
+    struct hold *hold;
+    uint32_t db;
+    keyspace_visit_fn visit;
+    void *ctx;
+    uint32_t gathered;
+    struct entry *entries[64];
+};
+
+static void sweep_visit(struct sweep *s)
+{
+    for (uint32_t i = 0; i < s->gathered; i++) {
+        struct entry *e = s->entries[i];
+        if (entry_epoch(e) == s->hold->keyspace->epoch)
+            continue;
+        struct key key = {.name = entry_key(e), .db = s->db};
+        s->visit(s->hold, &key, e, s->ctx);
+    }
+    s->gathered = 0;
+}
+
+static void sweep_gather(void *item, void *ctx)
+{
+    struct sweep *s = ctx;
+    PREFETCH(item);
+    PREFETCH((char *)item + CACHE_LINE);
+    s->entries[s->gathered++] = item;
+    if (s->gathered == COUNT_OF(s->entries))
+        sweep_visit(s);
+}
+
 uint64_t keyspace_sweep(struct hold *hold, uint32_t shard, uint32_t db, uint64_t position,
                         size_t count, keyspace_visit_fn visit, void *ctx)
 {
     DEBUG_ASSERT(hold->mask & UINT64_C(1) << shard);
-    struct visitor v = {.hold = hold,
-                        .db = db,
-                        .visit = visit,
-                        .ctx = ctx,
-                        .uncaptured_only = true,
-                        .expired_too = true};
-    return table_scan(hold->keyspace->shards[shard].dbs[db].keys, position, count, count,
-                      visit_entry, &v);
+    struct sweep s = {.hold = hold, .db = db, .visit = visit, .ctx = ctx};
+    position = table_scan(hold->keyspace->shards[shard].dbs[db].keys, position, count, count,
+                          sweep_gather, &s);
+    sweep_visit(&s);
+    return position;
 }
 
 void keyspace_note_logged(struct hold *hold, uint64_t log_end)

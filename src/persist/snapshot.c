@@ -44,7 +44,7 @@
 #include "plog/plog.h"
 #include "struct/table.h"
 
-#define SLICE_KEYS     128          /* entries copied in one hold: some 20 us */
+#define SLICE_KEYS     64           /* entries copied in one hold: some 10 us */
 #define CHUNK_BYTES    (64u * 1024) /* donations are collected in pieces of this size */
 #define FLUSH_KEYS_MAX 10000        /* captured under HOLD_ALL within some milliseconds */
 
