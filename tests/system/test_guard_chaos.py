@@ -114,6 +114,7 @@ class Chaos:
         )
         self.client = self.server.client()
         self.durable_at = time.monotonic()
+        self.blind_until = 0  # "durable" means nothing before the server has looked at its log
         self.wrong = None
         self.done = []
         self.begin()
@@ -160,8 +161,10 @@ class Chaos:
     def look(self):
         def once(client):
             now = disk(self.server, client)
-            if now["disk_persistence"] == "durable" and now["disk_gap"] == 0:
-                self.durable_at = time.monotonic() - 0.05
+            durable = now["disk_persistence"] == "durable" and now["disk_cause"] != "config"
+            at = time.monotonic() - 0.05
+            if durable and now["disk_gap"] == 0 and at > self.blind_until:
+                self.durable_at = at
             for command in (("PING",), ("EXISTS", "c0")):
                 reply = client.command(*command)
                 assert not isinstance(reply, ReplyError), f"{command}: {reply}"
@@ -211,18 +214,29 @@ class Chaos:
         until = killed if self.strict else min(at, killed) - EVERYSEC_S
         if not self.strict and not hard and killed - at < 0.3:
             until = killed  # stopped in order while all was well: nothing may be lost
+        if until <= self.blind_until:
+            until = 0
         self.server.start()
         self.model.check(self.server.client(), until)
         self.durable_at = 0
         self.begin()
 
     def remove_log(self):
+        """Somebody removes the log under the server, which notices within two seconds."""
         directory = os.path.join(self.volume, "appendonlydir")
+        self.blind_until = time.monotonic() + 2.5
+        self.durable_at = 0
         for name in os.listdir(directory):
             if name.endswith(".incr.aof"):
                 os.remove(os.path.join(directory, name))
-        # until a fresh base is there, the log that was acknowledged is gone
-        time.sleep(0.1)
+
+    def toggle(self):
+        """The log is turned off and on again."""
+        self.blind_until = time.monotonic() + 2.5
+        self.durable_at = 0
+        off = self.client.command("CONFIG", "SET", "appendonly", "no")
+        time.sleep(self.rng.choice((0, 0.05, 0.3)))
+        return off, self.client.command("CONFIG", "SET", "appendonly", "yes")
 
     def step(self):
         actions = (
@@ -234,8 +248,11 @@ class Chaos:
             (lambda: self.client.command("BGSAVE"), 1),
             (lambda: self.restart(True), 2),
             (lambda: self.restart(False), 1),
+            (self.remove_log, 0 if self.strict else 1),
+            (self.toggle, 0 if self.strict else 1),
         )
         names = ("fault", "clear", "fill", "free", "rewrite", "save", "kill", "stop")
+        names += ("remove the log", "log off and on")
         chosen = self.rng.choices(range(len(actions)), [w for _, w in actions])[0]
         self.done.append((round(time.monotonic(), 2), names[chosen]))
         told = actions[chosen][0]()
