@@ -20,9 +20,10 @@ struct durability {
     bool repairing; /* a fresh base is being written */
     bool failing;   /* writes of the log fail; the records are still kept */
     enum guard_cause failing_for;
-    enum guard_cause told;    /* why suspended or poisoned */
-    uint64_t sync_started_ms; /* oldest running fsync; 0 = none */
-    uint64_t gaps;            /* since start */
+    enum guard_cause told;     /* why suspended or poisoned */
+    uint64_t sync_started_ms;  /* oldest running fsync; 0 = none */
+    uint64_t write_started_ms; /* running write of the log; 0 = none */
+    uint64_t gaps;             /* since start */
 };
 
 /* Writes of the log fail, or do no more (GUARD_CAUSE_NONE). */
@@ -33,8 +34,8 @@ void durability_resume(struct durability *d); /* nothing was lost */
 void durability_repair_begin(struct durability *d);
 void durability_repair_end(struct durability *d, bool ok);
 bool durability_needs_repair(const struct durability *d);
-/* Age of the running fsync in ms; 0 = none. */
-uint64_t durability_sync_age_ms(const struct durability *d, uint64_t now_ms);
+/* Age of the running fsync or write of the log, the older one, in ms; 0 = none. */
+uint64_t durability_wait_ms(const struct durability *d, uint64_t now_ms);
 /* Recomputes health and cause. logged: a log is configured. True if health changed. */
 bool durability_step(struct durability *d, bool logged, uint64_t lagging_ms, uint64_t now_ms);
 

@@ -116,6 +116,7 @@ struct gate_stats {
     uint64_t leaving;    /* blocks of files that have no name any more: free when they are closed */
     bool can_allocate;   /* the file system guarantees preallocated blocks; true until it said no */
     uint64_t log_room;   /* bytes allocated beyond the end of the open log file */
+    uint64_t log_write_began_ms; /* of the write or allocation of a log that runs now; 0 = none */
     struct gate_error last;
     struct {
         int error; /* positive; 0 = unused; EDQUOT is kept apart here, though it acts as ENOSPC */

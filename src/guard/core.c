@@ -18,6 +18,7 @@
 #define STUCK_REWRITING_MS  30000
 #define NEIGHBOUR_HORIZON_S 60 /* eviction must still help when the neighbours went on so long */
 #define STARVED_POLL_MS     20
+#define BACKLOG_MAX         (64 * MIB)
 #define POLL_BYTES_PER_MS   (4 * MIB) /* faster than that nobody fills a disk */
 
 static uint64_t minus(uint64_t a, uint64_t b)
@@ -261,8 +262,7 @@ static void judge_mount(struct core *core)
 
 static bool stalled(const struct core *core)
 {
-    return durability_sync_age_ms(&core->durability, core->in.now_ms) >=
-           core->options.stall_timeout_ms;
+    return durability_wait_ms(&core->durability, core->in.now_ms) >= core->options.stall_timeout_ms;
 }
 
 /* ---- eviction ---- */
@@ -343,6 +343,14 @@ static bool judge_stuck(struct core *core, bool useful)
     return core->stuck;
 }
 
+/* The log's thread hangs in a write: it cannot drop what waits for it, so growth must end. */
+static void bound_backlog(struct core *core)
+{
+    if (core->in.gate.log_write_began_ms && stalled(core) &&
+        core->out.act.growth == GUARD_GROWTH_FREE && core->in.log_pending > BACKLOG_MAX)
+        core->out.act.growth = GUARD_GROWTH_REFUSED;
+}
+
 static void judge_policy(struct core *core)
 {
     const struct guard_options *o = &core->options;
@@ -379,6 +387,7 @@ static void judge_policy(struct core *core)
                                                       : GUARD_CAUSE_SPACE,
                             core->in.now_ms);
     }
+    bound_backlog(core);
     core->was_memory_only = core->out.act.memory_only;
     if (core->level.level < GUARD_CRITICAL)
         core->full_cause = GUARD_CAUSE_NONE;
@@ -630,6 +639,7 @@ bool core_step(struct core *core, const struct core_inputs *in)
     core->in = *in;
     core->out.chores = (struct volume_chores){0};
     core->steps++;
+    core->durability.write_started_ms = in->gate.log_write_began_ms;
     if (!in->sample.volume.total && in->sample.at_ms) /* a file system that does not count */
         core->in.sample.volume.total = core->in.sample.volume.available = UINT64_MAX / 4;
     judge_mount(core);

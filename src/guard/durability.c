@@ -44,9 +44,14 @@ bool durability_needs_repair(const struct durability *d)
     return d->gap || d->poisoned;
 }
 
-uint64_t durability_sync_age_ms(const struct durability *d, uint64_t now_ms)
+static uint64_t age(uint64_t started_ms, uint64_t now_ms)
 {
-    return d->sync_started_ms && now_ms > d->sync_started_ms ? now_ms - d->sync_started_ms : 0;
+    return started_ms && now_ms > started_ms ? now_ms - started_ms : 0;
+}
+
+uint64_t durability_wait_ms(const struct durability *d, uint64_t now_ms)
+{
+    return MAX_OF(age(d->sync_started_ms, now_ms), age(d->write_started_ms, now_ms));
 }
 
 static enum guard_health health_of(const struct durability *d, bool logged, uint64_t lagging_ms,
@@ -58,7 +63,7 @@ static enum guard_health health_of(const struct durability *d, bool logged, uint
         return GUARD_SUSPENDED;
     if (d->suspended || d->gap || d->poisoned)
         return GUARD_REPAIRING;
-    if (d->failing || durability_sync_age_ms(d, now_ms) >= lagging_ms)
+    if (d->failing || durability_wait_ms(d, now_ms) >= lagging_ms)
         return GUARD_LAGGING;
     return GUARD_DURABLE;
 }

@@ -48,6 +48,7 @@ struct gate {
     struct node *nodes;
     const struct gate_file *log; /* the log file opened last: its room is stats.log_room */
     struct gate_stats stats;
+    uint64_t log_write_began_ms; /* atomic; the log's thread: see stats */
 };
 
 static const char *const class_names[GATE_CLASSES] = {"metadata", "compaction", "shrink", "log",
@@ -431,6 +432,19 @@ bool gate_displaced(const struct gate_file *file)
     return result == 0 && (here.inode != there.inode || here.device != there.device);
 }
 
+/* A write of the log may hang as a sync may: the guard sees since when. */
+static void log_write_begins(const struct gate_file *file)
+{
+    if (file->class == GATE_LOG || file->class == GATE_SHRINK)
+        RELAXED_STORE(&file->gate->log_write_began_ms, clock_mono_ms());
+}
+
+static void log_write_ended(const struct gate_file *file)
+{
+    if (file->class == GATE_LOG || file->class == GATE_SHRINK)
+        RELAXED_STORE(&file->gate->log_write_began_ms, 0);
+}
+
 /* Allocates the log ahead of its end when half a step or less is left. Its failure is the early
  * warning: no record has met it yet. */
 static void extend(struct gate_file *file)
@@ -444,7 +458,10 @@ static void extend(struct gate_file *file)
     uint64_t room = minus(file->alloc_end, file->size);
     if (step == 0 || room > step / 2)
         return;
-    if (gate_allocate(file, file->size, step) == 0 && gate->hooks.room)
+    log_write_begins(file);
+    int result = gate_allocate(file, file->size, step);
+    log_write_ended(file);
+    if (result == 0 && gate->hooks.room)
         gate->hooks.room(gate->hooks.ctx);
 }
 
@@ -461,6 +478,7 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
         note_log_state(file, result);
         return result;
     }
+    log_write_begins(file);
     result = file_write_at(file->fd, data, len, offset, &done);
     if (released(gate, file->class, result)) {
         size_t more = 0;
@@ -468,6 +486,7 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
             file_write_at(file->fd, (const char *)data + done, len - done, offset + done, &more);
         done += more;
     }
+    log_write_ended(file);
     RELAXED_STORE(&file->size, MAX_OF(file->size, offset + done));
     RELAXED_STORE(&file->alloc_end, MAX_OF(file->alloc_end, done ? round_up(offset + done) : 0));
     lock_take(&gate->lock);
@@ -741,6 +760,7 @@ void gate_stats(struct gate *gate, struct gate_stats *out)
 {
     lock_take(&gate->lock);
     *out = gate->stats;
+    out->log_write_began_ms = RELAXED_LOAD(&gate->log_write_began_ms);
     lock_drop(&gate->lock);
 }
 
