@@ -452,3 +452,42 @@ def test_22_sigterm_at_full():
                 eq(leftovers(volume), [])
                 server.start()
                 eq(missing(server.client(), [f"k{i}" for i in range(4000)]), [])
+
+
+# --- 27: the disk does not answer -----------------------------------------------------------------
+
+
+def test_27_write_of_the_log_hangs():
+    """As a sync that hangs: reads go on, writes are refused or kept in memory after the stall
+    timeout, and all is well again by itself when the disk answers.
+    """
+    stall = ("--disk-lag-seconds", "1", "--disk-stall-timeout", "2")
+    for policy in ("shed", "memory-only"):
+        args = ("--disk-full-policy", policy, "--enable-debug-command", "yes", *stall)
+        with start(mount_tmpfs(48 * MB), *args) as server:
+            client = server.client()
+            load(client, 1000)
+            time.sleep(1.2)
+            client.must("CONFIG", "SET", "disk-fault", "op=write,path=.incr,stall=5000,times=1")
+            with Watcher(server):
+                load(client, 10, "hangs")
+                wait_until(
+                    lambda: disk(server, client)["disk_cause"] == "stall", 2.5, "a cause", 0.05
+                )
+                want = "refused" if policy == "shed" else "free"
+                wait_until(lambda: disk(server, client)["disk_growth"] == want, 3, want, 0.05)
+                if policy == "shed":
+                    assert is_refusal(client.command("SET", "x", "y"))
+                else:
+                    load(client, 1000, "meanwhile")
+                eq(client.command("DEL", "k0"), 1)
+                wait_durable(server, client, 10)
+            wait_accepted(client, 5)
+            time.sleep(1.2)
+            server.restart(hard=True)
+            client = server.client()
+            eq(missing(client, [f"k{i}" for i in range(1, 1000)]), [])
+            eq(missing(client, [f"hangs{i}" for i in range(10)]), [])
+            if policy == "memory-only":
+                eq(missing(client, [f"meanwhile{i}" for i in range(1000)]), [])
+            eq(client.command("EXISTS", "k0"), 0)

@@ -83,6 +83,10 @@ class Model:
                 self.check_key(key, value, until)
 
     def check_key(self, key, value, until):
+        if until < 0:  # the log itself was removed or turned off: anything may be there
+            now = int(value.split(b":", 1)[0]) if value is not None else -1
+            self.sent[key], self.acked[key] = [now], [(0, now)]
+            return
         history = self.sent.get(key, [])
         kept = [v for t, v in self.acked.get(key, []) if t <= until]
         floor = history.index(kept[-1]) if kept else -1
@@ -215,7 +219,7 @@ class Chaos:
         if not self.strict and not hard and killed - at < 0.3:
             until = killed  # stopped in order while all was well: nothing may be lost
         if until <= self.blind_until:
-            until = 0
+            until = -1
         self.server.start()
         self.model.check(self.server.client(), until)
         self.durable_at = 0
