@@ -281,7 +281,7 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
         hold->flags = HOLD_NO_TOUCH | HOLD_LOADING;
     else if (UNLIKELY(call->client->flags & CLIENT_NO_TOUCH))
         hold->flags = HOLD_NO_TOUCH;
-    if (!(call->command->flags & CMD_WRITE) && server_is_paused(lane->server, lane->now_ms))
+    if (call->command->flags & CMD_READONLY && server_is_paused(lane->server, lane->now_ms))
         hold->flags |= HOLD_READER;
     call->hold = *hold;
     call->command->run(call);
