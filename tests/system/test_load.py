@@ -267,11 +267,11 @@ class Passing:
 class Asking:
     """What operators and their tools ask all the time."""
 
-    QUESTIONS = """INFO;INFO everything;CLIENT LIST;CLIENT INFO;SLOWLOG GET;SLOWLOG RESET;MEMORY STATS;
-        MEMORY DOCTOR;MEMORY USAGE k1;DISK STATUS;DISK PLAN;DISK SIMULATE 1gb;CONFIG GET *;LASTSAVE;
+    QUESTIONS = """INFO;INFO everything;CLIENT LIST;CLIENT INFO;SLOWLOG GET;SLOWLOG RESET;
+        MEMORY STATS;MEMORY DOCTOR;MEMORY USAGE k1;DISK STATUS;DISK PLAN;DISK SIMULATE 1gb;CONFIG GET *;LASTSAVE;
         DBSIZE;RANDOMKEY;KEYS k1?;SCAN 0;LATENCY LATEST;LATENCY DOCTOR;COMMAND COUNT;ROLE;TIME;
-        CLIENT SETNAME asking;CLIENT NO-TOUCH ON;CLIENT NO-EVICT ON;OBJECT FREQ k2;OBJECT ENCODING k1;
-        DEBUG OBJECT k1;CONFIG RESETSTAT;LATENCY HISTOGRAM;CLIENT KILL ID 999999999;CLIENT UNPAUSE;
+        CLIENT SETNAME asking;CLIENT NO-TOUCH ON;CLIENT NO-EVICT ON;OBJECT FREQ k2;
+        OBJECT ENCODING k1;        DEBUG OBJECT k1;CONFIG RESETSTAT;LATENCY HISTOGRAM;CLIENT KILL ID 999999999;CLIENT UNPAUSE;
         DEBUG HTSTATS 0;DEBUG DIGEST;SLOWLOG LEN;TTL k3;CLIENT LIST TYPE normal""".split(
         ";"
     )
@@ -292,8 +292,8 @@ class Saving:
     """Snapshots, rewrites of the log, and directives of persistence changed on the way."""
 
     ACTS = """BGSAVE;BGSAVE SCHEDULE;BGREWRITEAOF;CONFIG SET appendfsync always;
-        CONFIG SET appendfsync everysec;CONFIG SET appendfsync no;CONFIG SET save 1-1;CONFIG SET save -;
-        CONFIG SET slowlog-log-slower-than 0;CONFIG SET slowlog-log-slower-than 10000;
+        CONFIG SET appendfsync everysec;CONFIG SET appendfsync no;CONFIG SET save 1-1;
+        CONFIG SET save -;        CONFIG SET slowlog-log-slower-than 0;CONFIG SET slowlog-log-slower-than 10000;
         CLIENT PAUSE 20;CLIENT PAUSE 20 WRITE;SAVE;DISK COMPACT;
         CONFIG SET hz 100;CONFIG SET rdbcompression no;CONFIG SET rdbcompression yes;
         CONFIG SET active-expire-effort 10;CONFIG SET aof-use-rdb-preamble yes""".split(
@@ -401,8 +401,8 @@ def test_snapshots():
 
 @timeout(60 + SECONDS)
 def test_killed_in_the_middle():
-    """kill -9 under load: a snapshot, and a log with its base, hold one moment of all clients' writes,
-    and with appendfsync always every write that was answered.
+    """kill -9 under load: a snapshot, and a log with its base, hold one moment of all clients'
+    writes, and with appendfsync always every write that was answered.
     """
     logged = ("--appendonly", "yes", "--appendfsync")
     for args in (("--dbfilename", "dump.rdb"), (*logged, "everysec"), (*logged, "always")):
@@ -467,8 +467,8 @@ def test_everything_goes():
                 "CONFIG SET maxmemory 0;CONFIG SET maxmemory-policy allkeys-lru;"
                 "CONFIG SET maxmemory-policy allkeys-lfu;CONFIG SET maxmemory-policy volatile-ttl;"
                 "CONFIG SET maxmemory-policy volatile-lfu;CONFIG SET maxmemory-policy noeviction;"
-                "CONFIG SET maxmemory-policy allkeys-random;CLIENT KILL TYPE normal SKIPME yes LADDR"
-                " 1.2.3.4:5;DEBUG SET-ACTIVE-EXPIRE 0;DEBUG SET-ACTIVE-EXPIRE 1;CONFIG REWRITE",
+                "CONFIG SET maxmemory-policy allkeys-random;CLIENT KILL TYPE normal LADDR 1.2.3.4:5;"
+                "DEBUG SET-ACTIVE-EXPIRE 0;DEBUG SET-ACTIVE-EXPIRE 1;CONFIG REWRITE",
             ),
             2,
         )
@@ -487,8 +487,8 @@ def test_everything_goes():
 
 @timeout(60 + SECONDS)
 def test_stopped_in_the_middle():
-    """SHUTDOWN, SIGTERM and a storm of CLIENT KILL while everything runs: the process ends in order,
-    with everything it acknowledged.
+    """SHUTDOWN, SIGTERM and a storm of CLIENT KILL while everything runs: the process ends in
+    order, with everything it acknowledged.
     """
     for turn, how in enumerate(("NOSAVE", "SIGTERM", "SAVE")):
         with Server(*ARGS, "--appendonly", "yes", "--appendfsync", "always") as server:
