@@ -424,6 +424,30 @@ static void a_stall_is_met_at_its_timeout(void **state)
     assert_int_equal(w.core.out.act.growth, GUARD_GROWTH_METERED);
 }
 
+static void a_write_that_hangs_is_a_stall_too(void **state)
+{
+    struct world w = begin(1024 * MIB, GUARD_POLICY_MEMORY_ONLY, GUARD_EVICTION_NONE);
+    step(&w, 100);
+    w.in.gate.log_write_began_ms = w.in.now_ms;
+    step(&w, 2000);
+    assert_int_equal(w.core.durability.health, GUARD_LAGGING);
+    assert_int_equal(w.core.durability.cause, GUARD_CAUSE_STALL);
+    step(&w, 18000);
+    assert_int_equal(w.core.out.act.growth, GUARD_GROWTH_FREE);
+    w.in.log_pending = 64 * MIB; /* its thread cannot drop them: they are bounded */
+    step(&w, 100);
+    assert_int_equal(w.core.out.act.growth, GUARD_GROWTH_FREE);
+    w.in.log_pending++;
+    step(&w, 100);
+    assert_int_equal(w.core.out.act.growth, GUARD_GROWTH_REFUSED);
+    w.in.gate.log_write_began_ms = 0;
+    w.in.log_pending = 0;
+    step(&w, 100);
+    assert_int_equal(w.core.out.act.growth, GUARD_GROWTH_FREE);
+    assert_int_equal(w.core.durability.health, GUARD_SUSPENDED);
+    assert_true(w.core.out.act.log_on);
+}
+
 static void a_lost_mount_is_not_written_over(void **state)
 {
     struct world w = begin(1024 * MIB, GUARD_POLICY_MEMORY_ONLY, GUARD_EVICTION_ALLKEYS);
@@ -554,6 +578,7 @@ int main(void)
         cmocka_unit_test(io_errors_are_repaired_after_a_probe),
         cmocka_unit_test(a_failed_fsync_is_repaired_at_once),
         cmocka_unit_test(a_stall_is_met_at_its_timeout),
+        cmocka_unit_test(a_write_that_hangs_is_a_stall_too),
         cmocka_unit_test(a_lost_mount_is_not_written_over),
         cmocka_unit_test(two_copies_that_never_fit),
         cmocka_unit_test(a_running_rewrite_spends_its_own_reserve),
