@@ -10,5 +10,6 @@ void debug_digest_value(struct call *call);
 
 /* debug_reload.c */
 void debug_reload(struct call *call);
+void debug_loadaof(struct call *call);
 
 #endif

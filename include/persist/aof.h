@@ -63,6 +63,9 @@ void aof_begin_gap(struct aof *a);
 /* Turns the log off: writes and syncs what was appended until now, closes the file. Blocks up to
  * timeout_ms. */
 void aof_close(struct aof *a, uint32_t timeout_ms);
+/* Waits until all that was appended until now is written (not: synced). False: it is not after
+ * timeout_ms, or the log was given up. Blocks. */
+bool aof_drain(struct aof *a, uint32_t timeout_ms);
 void aof_set_rewriting(struct aof *a, bool rewriting); /* for no-appendfsync-on-rewrite */
 
 /* ---- any thread ---- */

@@ -9,7 +9,7 @@
 #include "persist/persist.h"
 #include "persist/snapshot.h"
 
-/* One who waits for the end of a save. */
+/* One who waits for the end of a save, or of loading the log again. */
 struct save_waiter {
     struct save_waiter *next;
     void (*done)(void *ctx, int error);
@@ -47,12 +47,14 @@ struct persist {
     uint32_t job; /* atomic: enum job that runs */
 
     pthread_mutex_t mutex;
-    pthread_cond_t wake;             /* the saver, and who waits for it */
-    struct persist_options options;  /* mutex; strings owned */
-    bool want_save, want_rewrite;    /* mutex to change, atomic to read */
-    bool stop;                       /* mutex */
-    struct save_waiter *waiters;     /* mutex */
-    struct save_waiter *cut_waiters; /* mutex: to be told when the next save has made its cut */
+    pthread_cond_t wake;                /* the saver, and who waits for it */
+    struct persist_options options;     /* mutex; strings owned */
+    bool want_save, want_rewrite;       /* mutex to change, atomic to read */
+    bool want_reload;                   /* the same */
+    bool stop;                          /* mutex */
+    struct save_waiter *waiters;        /* mutex */
+    struct save_waiter *cut_waiters;    /* mutex: to be told when the next save has made its cut */
+    struct save_waiter *reload_waiters; /* mutex */
 
     /* loading thread, then saver */
     struct aof_dir dir;
@@ -77,6 +79,8 @@ struct persist {
 void persist_open_dir(struct persist *p, const struct persist_options *options);
 /* Opens the log behind what was loaded, or begins an empty chain. 0 or a negative errno. */
 int persist_open_log(struct persist *p) NODISCARD;
+/* The work of persist_reload_log, by the saver. */
+int load_log_again(struct persist *p) NODISCARD;
 
 /* saver.c */
 void *saver_main(void *persist);

@@ -39,6 +39,24 @@ static void debug_set_active_expire(struct call *call)
     reply_ok(call->reply);
 }
 
+/* Never so near 4 GiB that a node with its header could pass it. */
+#define PACKED_THRESHOLD_MAX ((UINT64_C(4) << 30) - (1 << 20))
+
+static void debug_quicklist_packed_threshold(struct call *call)
+{
+    uint64_t bytes;
+    if (call->argv[2].len == 0)
+        bytes = 0;
+    else if (!number_parse_memory(call->argv[2], &bytes))
+        bytes = UINT64_MAX;
+    if (bytes > PACKED_THRESHOLD_MAX) {
+        call_error(call, "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+        return;
+    }
+    RELAXED_STORE(&call->server->list_packed_threshold, bytes);
+    reply_ok(call->reply);
+}
+
 static void debug_error(struct call *call)
 {
     struct bytes text = {0};
@@ -302,6 +320,8 @@ static void debug_help(struct call *call)
         "    How full the tables of a database are.",
         "HTSTATS-KEY <key>",
         "    The same for a value that is a table.",
+        "LOADAOF",
+        "    Write the log to its end, drop the data set, load it from the log.",
         "LOG <message>",
         "    Write to the server's log.",
         "OBJECT <key>",
@@ -312,6 +332,9 @@ static void debug_help(struct call *call)
         "PROTOCOL <type>",
         "    Reply with a value of a type: string, integer, double, bignum, null, array, set, map,",
         "    attrib, push, verbatim, true, false.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    Size of an element from which on a list keeps it in a node of its own. 0 is the "
+        "default, 1gb.",
         "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
         "    Save the data set, drop it, load it. NOSAVE loads the dump file that is there, "
         "NOFLUSH",
@@ -337,10 +360,12 @@ static const struct {
                    {"help", 2, 2, debug_help},
                    {"htstats", 3, 3, debug_htstats},
                    {"htstats-key", 3, 3, debug_htstats_key},
+                   {"loadaof", 2, 2, debug_loadaof},
                    {"log", 3, 3, debug_log},
                    {"object", 3, 3, debug_object},
                    {"populate", 3, 5, debug_populate},
                    {"protocol", 3, 3, debug_protocol},
+                   {"quicklist-packed-threshold", 3, 3, debug_quicklist_packed_threshold},
                    {"reload", 2, UINT32_MAX, debug_reload},
                    {"set-active-expire", 3, 3, debug_set_active_expire},
                    {"sleep", 3, 3, debug_sleep},

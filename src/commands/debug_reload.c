@@ -1,9 +1,11 @@
-/* debug_reload.c - DEBUG RELOAD: the data set written to disk, dropped, and read back.
+/* debug_reload.c - DEBUG RELOAD, DEBUG LOADAOF: the data set written to disk, dropped, and read back.
  *
  * The snapshot is the saver thread's work, as for SAVE. Reading back is done by the client's own
  * worker, which serves nobody meanwhile; the commands of other workers are held back as by CLIENT
- * PAUSE.
+ * PAUSE. LOADAOF is all the saver's work. It waits until each lane has read a message, so that no
+ * command admitted before is still to run: one would run in the middle of the log.
  */
+#include <errno.h>
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -21,15 +23,19 @@ struct reload {
     int error; /* of the snapshot: 0 or a negative errno */
     uint64_t pause_until_ms;
     uint32_t pause_all;
+    unsigned lanes_left; /* atomic: lanes that have not arrived yet */
 };
 
-static void hold_back(struct reload *r)
+/* False: another one holds them back. */
+static bool hold_back(struct reload *r)
 {
     struct server *server = r->lane->server;
-    r->pause_until_ms = RELAXED_LOAD(&server->pause_until_ms);
+    r->pause_until_ms = __atomic_exchange_n(&server->pause_until_ms, UINT64_MAX, __ATOMIC_RELAXED);
+    if (r->pause_until_ms == UINT64_MAX)
+        return false;
     r->pause_all = RELAXED_LOAD(&server->pause_all);
     RELAXED_STORE(&server->pause_all, 1);
-    RELAXED_STORE(&server->pause_until_ms, UINT64_MAX);
+    return true;
 }
 
 static void let_go(const struct reload *r)
@@ -112,10 +118,8 @@ static const char *reload(struct reload *r)
     return good ? NULL : r->error != 0 ? "ERR" : "ERR Error trying to load the RDB dump";
 }
 
-static void reload_saved(struct lane *lane, struct lane_message *message)
+static void finish(struct lane *lane, struct reload *r, const char *error)
 {
-    struct reload *r = CONTAINER_OF(message, struct reload, message);
-    const char *error = reload(r);
     struct client *client = lane_find_client(lane, r->client_id);
     let_go(r);
     mem_free(r);
@@ -129,12 +133,31 @@ static void reload_saved(struct lane *lane, struct lane_message *message)
     client_complete(client);
 }
 
+static void reload_saved(struct lane *lane, struct lane_message *message)
+{
+    struct reload *r = CONTAINER_OF(message, struct reload, message);
+    finish(lane, r, reload(r));
+}
+
 /* On the saver thread. */
 static void saved(void *ctx, int error)
 {
     struct reload *r = ctx;
     r->error = error;
     lane_post(r->lane, &r->message);
+}
+
+/* Holds all others back. NULL after replying the error. */
+static struct reload *begin(struct call *call,
+                            void (*run)(struct lane *lane, struct lane_message *message))
+{
+    struct reload *r = mem_zalloc(sizeof *r);
+    *r = (struct reload){.message.run = run, .lane = call->lane, .client_id = call->client->id};
+    if (hold_back(r))
+        return r;
+    mem_free(r);
+    call_error(call, "ERR The data set is being loaded by another client");
+    return NULL;
 }
 
 static bool read_options(struct call *call, bool *save, bool *flush)
@@ -163,12 +186,10 @@ void debug_reload(struct call *call)
         call_error(call, "ERR persistence is not running");
         return;
     }
-    struct reload *r = mem_zalloc(sizeof *r);
-    *r = (struct reload){.message.run = reload_saved,
-                         .lane = call->lane,
-                         .client_id = call->client->id,
-                         .flush = flush};
-    hold_back(r);
+    struct reload *r = begin(call, reload_saved);
+    if (r == NULL)
+        return;
+    r->flush = flush;
     if (save && persist_save(call->server->persist, saved, r) == PERSIST_STARTED) {
         call_defer(call, r, NULL);
         return;
@@ -180,4 +201,65 @@ void debug_reload(struct call *call)
         call_error(call, error);
     else
         reply_ok(call->reply);
+}
+
+/* ---- LOADAOF ---- */
+
+static const char *loadaof_error(int error)
+{
+    switch (error) {
+    case 0:
+        return NULL;
+    case -ENOENT:
+        return "ERR There is no append only file to load, or a part of it is missing";
+    case -EAGAIN:
+        return "ERR The append only file does not hold all data at present";
+    case -ECANCELED:
+        return "ERR The server is stopping";
+    default:
+        return "ERR Error trying to load the AOF files, check server logs.";
+    }
+}
+
+static void log_loaded(struct lane *lane, struct lane_message *message)
+{
+    struct reload *r = CONTAINER_OF(message, struct reload, message);
+    finish(lane, r, loadaof_error(r->error));
+}
+
+struct arrival {
+    struct lane_message message;
+    struct reload *reload;
+};
+
+static void arrived(struct lane *lane, struct lane_message *message)
+{
+    struct arrival *arrival = CONTAINER_OF(message, struct arrival, message);
+    struct reload *r = arrival->reload;
+    mem_free(arrival);
+    if (__atomic_sub_fetch(&r->lanes_left, 1, __ATOMIC_ACQ_REL) == 0)
+        persist_reload_log(lane->server->persist, saved, r);
+}
+
+void debug_loadaof(struct call *call)
+{
+    struct server *server = call->server;
+    if (server->persist == NULL) {
+        call_error(call, "ERR persistence is not running");
+        return;
+    }
+    if (RELAXED_LOAD(&server->phase) != SERVER_READY) {
+        call_error(call, "LOADING Redis is loading the dataset in memory");
+        return;
+    }
+    struct reload *r = begin(call, log_loaded);
+    if (r == NULL)
+        return;
+    call_defer(call, r, NULL);
+    r->lanes_left = server->lane_count;
+    for (unsigned i = 0; i < server->lane_count; i++) {
+        struct arrival *arrival = mem_alloc(sizeof *arrival);
+        *arrival = (struct arrival){.message.run = arrived, .reload = r};
+        lane_post(server->lanes[i], &arrival->message);
+    }
 }

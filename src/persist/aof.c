@@ -751,6 +751,14 @@ void aof_close(struct aof *a, uint32_t timeout_ms)
     discard(last);
 }
 
+bool aof_drain(struct aof *a, uint32_t timeout_ms)
+{
+    uint64_t until = clock_mono_ms() + timeout_ms;
+    while (aof_pending(a) && !aof_has_gap(a) && clock_mono_ms() < until)
+        clock_sleep_us(GATHER_US);
+    return aof_pending(a) == 0 && !aof_has_gap(a);
+}
+
 void aof_set_rewriting(struct aof *a, bool rewriting)
 {
     RELAXED_STORE(&a->rewriting, rewriting);

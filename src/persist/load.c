@@ -16,6 +16,8 @@
 #include "persist/state.h"
 #include "plog/plog.h"
 
+#define RELOAD_DRAIN_MS 10000 /* for the rest of the log to be written */
+
 void persist_open_dir(struct persist *p, const struct persist_options *options)
 {
     if (p->dir_ready)
@@ -281,6 +283,87 @@ enum persist_loaded persist_load(struct persist *p)
     RELAXED_STORE(&p->c.changes_saved, p->parts.changes ? p->parts.changes(p->parts.ctx) : 0);
     options_free(&options);
     return loaded;
+}
+
+/* ---- again, while the server runs ---- */
+
+/* What is in memory can be read back: the files are there, and with the log on they hold it all. */
+static int check_reloadable(struct persist *p, const struct aof_dir *d)
+{
+    if (p->log_on && (aof_is_poisoned(p->aof) || !aof_drain(p->aof, RELOAD_DRAIN_MS)))
+        return -EAGAIN;
+    int error = d->manifest.count == 0 ? -ENOENT : 0;
+    for (uint32_t i = 0; i < d->manifest.count && !error; i++) {
+        char *path = aof_dir_path(d, d->manifest.files[i].name);
+        if (d->manifest.files[i].type != MANIFEST_HISTORY && !file_exists(path))
+            error = -ENOENT;
+        mem_free(path);
+    }
+    return error;
+}
+
+static void empty_keyspace(struct persist *p)
+{
+    struct keyspace_stats stats = {0};
+    struct hold hold = {.keyspace = p->parts.keyspace, .stats = &stats, .now_ms = clock_wall_ms()};
+    hold_take(&hold, HOLD_ALL);
+    for (uint32_t db = 0; db < keyspace_options(hold.keyspace)->databases; db++)
+        keyspace_flush_db(&hold, db, false);
+    hold_drop(&hold);
+}
+
+/* The chain in place of what is in memory. */
+static int replace_by_chain(struct persist *p, const struct persist_options *options,
+                            const struct aof_dir *d)
+{
+    struct aof_load_options how = log_options(p, options);
+    struct aof_load_result r;
+    uint64_t end = plog_end(p->parts.plog);
+    RELAXED_STORE(&p->c.load_began_s, clock_wall_ms() / 1000);
+    RELAXED_STORE(&p->c.load_total, chain_size(d));
+    RELAXED_STORE(&p->c.loading, 1);
+    empty_keyspace(p);
+    aof_load_chain(d->path, &d->manifest, &how, &r);
+    RELAXED_STORE(&p->c.load_keys, r.keys);
+    RELAXED_STORE(&p->c.loading, 0);
+    bool torn = r.end == AOF_LOAD_TORN && !p->log_on && options->aof_load_truncated;
+    bool good = r.end == AOF_LOAD_OK || torn;
+    if (!good)
+        LOG_WARNING("%s is damaged at byte %llu of %llu: %s%s%s", d->manifest.files[r.file].name,
+                    (unsigned long long)r.offset, (unsigned long long)r.size, r.why,
+                    r.error ? ": " : "", r.error ? strerror(-r.error) : "");
+    if (!good && p->log_on)
+        mark_damaged(p, r.file);
+    /* Damage, or a key removed for lack of disk meanwhile: the log is to say what memory holds. */
+    if (p->log_on && (!good || plog_end(p->parts.plog) != end))
+        persist_rewrite(p);
+    LOG_NOTICE("DB loaded again from append only file: %llu keys from the base, %llu records",
+               (unsigned long long)r.keys, (unsigned long long)r.records);
+    return good ? 0 : r.error ? r.error : -EBADMSG;
+}
+
+int load_log_again(struct persist *p)
+{
+    struct persist_options options;
+    struct aof_dir found, *d = &p->dir;
+    const char *why;
+    uint32_t line;
+    int error = 0;
+    persist_options_now(p, &options);
+    if (!p->log_on) {
+        d = &found;
+        aof_dir_init(d, guard_gate(p->parts.guard), options.dir, p->parts.appenddirname,
+                     p->parts.appendfilename);
+        error = aof_dir_read(d, &why, &line);
+    }
+    if (!error)
+        error = check_reloadable(p, d);
+    if (!error)
+        error = replace_by_chain(p, &options, d);
+    if (!p->log_on)
+        aof_dir_free(d);
+    options_free(&options);
+    return error;
 }
 
 /* ---- opening the log behind what was loaded ---- */

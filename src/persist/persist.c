@@ -271,6 +271,17 @@ enum persist_answer persist_rewrite(struct persist *p)
     return answer;
 }
 
+void persist_reload_log(struct persist *p, void (*done)(void *ctx, int error), void *ctx)
+{
+    struct save_waiter *waiter = mem_alloc(sizeof *waiter);
+    pthread_mutex_lock(&p->mutex);
+    *waiter = (struct save_waiter){.next = p->reload_waiters, .done = done, .ctx = ctx};
+    p->reload_waiters = waiter;
+    RELAXED_STORE(&p->want_reload, true);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->mutex);
+}
+
 void persist_flushed_all(struct persist *p)
 {
     pthread_mutex_lock(&p->mutex);

@@ -314,6 +314,19 @@ static bool rested(const struct persist *p)
     return !p->rewrite_tried_ms || clock_mono_ms() - p->rewrite_tried_ms >= REWRITE_REST_MS;
 }
 
+/* ---- loading again ---- */
+
+/* False: a base is on its way, which must be there first. */
+static bool run_reload(struct persist *p)
+{
+    if (p->log_on && (p->fresh_wanted || RELAXED_LOAD(&p->want_rewrite)))
+        return false;
+    RELAXED_STORE(&p->want_reload, false);
+    struct save_waiter *waiters = take_waiters(p, &p->reload_waiters);
+    answer_waiters(waiters, load_log_again(p));
+    return true;
+}
+
 /* ---- the log on and off ---- */
 
 static void follow_appendonly(struct persist *p, const struct persist_options *options)
@@ -368,6 +381,8 @@ static void run_what_is_due(struct persist *p, const struct persist_options *opt
         if (p->dir_ready)
             aof_sweep_leftovers(p->dir.gate, p->dir.path, p->dir.filename);
     }
+    if (UNLIKELY(RELAXED_LOAD(&p->want_reload)) && run_reload(p))
+        return;
     if (p->log_on && p->fresh_wanted && run_rewrite(p, GUARD_TRIGGER_REPAIR, false))
         return;
     if (p->log_on && wants.repair && rested(p) &&
@@ -388,7 +403,7 @@ static bool wait_for_work(struct persist *p)
     struct timespec deadline = {.tv_sec = (time_t)(until / 1000000000),
                                 .tv_nsec = (long)(until % 1000000000)};
     pthread_mutex_lock(&p->mutex);
-    if (!p->stop && !p->want_save && !p->want_rewrite)
+    if (!p->stop && !p->want_save && !p->want_rewrite && !p->want_reload)
         pthread_cond_timedwait(&p->wake, &p->mutex, &deadline);
     bool stop = p->stop;
     pthread_mutex_unlock(&p->mutex);
@@ -409,6 +424,7 @@ void *saver_main(void *arg)
     }
     answer_waiters(take_waiters(p, &p->cut_waiters), -ECANCELED);
     answer_waiters(take_waiters(p, &p->waiters), -ECANCELED);
+    answer_waiters(take_waiters(p, &p->reload_waiters), -ECANCELED);
     mem_thread_leave();
     return NULL;
 }
