@@ -92,6 +92,8 @@ static void test_a_removal_gates_the_reply(void **state)
 static void test_evicted(void **state)
 {
     (void)state;
+    fixture_reset(&f);
+    told.len = 0;
     EXPECT(&f, "SET victim 1", "+OK");
     fixture_log(&f);
     keyspace_options(f.server.keyspace)->policy = EVICT_ALLKEYS_LRU;
