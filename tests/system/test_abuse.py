@@ -69,7 +69,7 @@ def test_announced_lengths_cost_nothing():
 
 
 def test_buffer_limits_close():
-    """Replies that are not read, and a request that does not end, are bounded by their directives."""
+    """Replies that are not read, and a request that does not end, are bounded by directives."""
     with Server(*FOUR) as server:
         client = server.client()
         client.must("SET", "big", b"y" * 8 * MB)

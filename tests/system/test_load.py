@@ -267,14 +267,15 @@ class Passing:
 class Asking:
     """What operators and their tools ask all the time."""
 
-    QUESTIONS = """INFO;INFO everything;CLIENT LIST;CLIENT INFO;SLOWLOG GET;SLOWLOG RESET;
-        MEMORY STATS;MEMORY DOCTOR;MEMORY USAGE k1;DISK STATUS;DISK PLAN;DISK SIMULATE 1gb;CONFIG GET *;LASTSAVE;
-        DBSIZE;RANDOMKEY;KEYS k1?;SCAN 0;LATENCY LATEST;LATENCY DOCTOR;COMMAND COUNT;ROLE;TIME;
-        CLIENT SETNAME asking;CLIENT NO-TOUCH ON;CLIENT NO-EVICT ON;OBJECT FREQ k2;
-        OBJECT ENCODING k1;        DEBUG OBJECT k1;CONFIG RESETSTAT;LATENCY HISTOGRAM;CLIENT KILL ID 999999999;CLIENT UNPAUSE;
-        DEBUG HTSTATS 0;DEBUG DIGEST;SLOWLOG LEN;TTL k3;CLIENT LIST TYPE normal""".split(
-        ";"
-    )
+    QUESTIONS = """
+        INFO;INFO everything;CLIENT LIST;CLIENT INFO;SLOWLOG GET;SLOWLOG RESET;MEMORY STATS;
+        MEMORY DOCTOR;MEMORY USAGE k1;DISK STATUS;DISK PLAN;DISK SIMULATE 1gb;CONFIG GET *;
+        LASTSAVE;DBSIZE;RANDOMKEY;KEYS k1?;SCAN 0;LATENCY LATEST;LATENCY DOCTOR;
+        COMMAND COUNT;ROLE;TIME;CLIENT SETNAME asking;CLIENT NO-TOUCH ON;CLIENT NO-EVICT ON;
+        OBJECT FREQ k2;OBJECT ENCODING k1;DEBUG OBJECT k1;CONFIG RESETSTAT;
+        LATENCY HISTOGRAM;CLIENT KILL ID 999999999;CLIENT UNPAUSE;DEBUG HTSTATS 0;
+        DEBUG DIGEST;SLOWLOG LEN;TTL k3;CLIENT LIST TYPE normal
+    """.split(";")
 
     def __init__(self, server):
         self.server = server
@@ -291,14 +292,15 @@ class Asking:
 class Saving:
     """Snapshots, rewrites of the log, and directives of persistence changed on the way."""
 
-    ACTS = """BGSAVE;BGSAVE SCHEDULE;BGREWRITEAOF;CONFIG SET appendfsync always;
+    ACTS = """
+        BGSAVE;BGSAVE SCHEDULE;BGREWRITEAOF;CONFIG SET appendfsync always;
         CONFIG SET appendfsync everysec;CONFIG SET appendfsync no;CONFIG SET save 1-1;
-        CONFIG SET save -;        CONFIG SET slowlog-log-slower-than 0;CONFIG SET slowlog-log-slower-than 10000;
-        CLIENT PAUSE 20;CLIENT PAUSE 20 WRITE;SAVE;DISK COMPACT;
-        CONFIG SET hz 100;CONFIG SET rdbcompression no;CONFIG SET rdbcompression yes;
-        CONFIG SET active-expire-effort 10;CONFIG SET aof-use-rdb-preamble yes""".split(
-        ";"
-    )
+        CONFIG SET save -;CONFIG SET slowlog-log-slower-than 0;
+        CONFIG SET slowlog-log-slower-than 10000;CLIENT PAUSE 20;CLIENT PAUSE 20 WRITE;SAVE;
+        DISK COMPACT;CONFIG SET hz 100;CONFIG SET rdbcompression no;
+        CONFIG SET rdbcompression yes;CONFIG SET active-expire-effort 10;
+        CONFIG SET aof-use-rdb-preamble yes
+    """.split(";")
 
     def __init__(self, server, more=""):
         self.server = server
@@ -467,7 +469,7 @@ def test_everything_goes():
                 "CONFIG SET maxmemory 0;CONFIG SET maxmemory-policy allkeys-lru;"
                 "CONFIG SET maxmemory-policy allkeys-lfu;CONFIG SET maxmemory-policy volatile-ttl;"
                 "CONFIG SET maxmemory-policy volatile-lfu;CONFIG SET maxmemory-policy noeviction;"
-                "CONFIG SET maxmemory-policy allkeys-random;CLIENT KILL TYPE normal LADDR 1.2.3.4:5;"
+                "CONFIG SET maxmemory-policy allkeys-random;CLIENT KILL LADDR 1.2.3.4:5;"
                 "DEBUG SET-ACTIVE-EXPIRE 0;DEBUG SET-ACTIVE-EXPIRE 1;CONFIG REWRITE",
             ),
             2,
