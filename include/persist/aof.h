@@ -66,7 +66,7 @@ void aof_close(struct aof *a, uint32_t timeout_ms);
 /* Waits until all that was appended until now is written (not: synced). False: it is not after
  * timeout_ms, or the log was given up. Blocks. */
 bool aof_drain(struct aof *a, uint32_t timeout_ms);
-void aof_set_rewriting(struct aof *a, bool rewriting); /* for no-appendfsync-on-rewrite */
+void aof_set_rewriting(struct aof *a, bool running); /* a big write: no-appendfsync-on-rewrite */
 
 /* ---- any thread ---- */
 

@@ -759,9 +759,9 @@ bool aof_drain(struct aof *a, uint32_t timeout_ms)
     return aof_pending(a) == 0 && !aof_has_gap(a);
 }
 
-void aof_set_rewriting(struct aof *a, bool rewriting)
+void aof_set_rewriting(struct aof *a, bool running)
 {
-    RELAXED_STORE(&a->rewriting, rewriting);
+    RELAXED_STORE(&a->rewriting, running);
 }
 
 bool aof_has_gap(const struct aof *a)

@@ -114,7 +114,9 @@ int saver_save(struct persist *p)
                         .at_cut = note_changes,
                         .ctx = p};
     RELAXED_STORE(&p->c.job_began_ms, clock_mono_ms());
+    aof_set_rewriting(p->aof, true);
     int error = save_run(&save);
+    aof_set_rewriting(p->aof, false);
     note_save(p, &save, error);
     options_free(&options);
     return error;
