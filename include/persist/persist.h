@@ -137,12 +137,12 @@ enum persist_answer persist_rewrite(struct persist *p); /* BGREWRITEAOF */
  * (PERSIST_SAVE_RUNNING) while a save runs; waits for a rewrite under way. */
 enum persist_answer persist_save(struct persist *p, void (*done)(void *ctx, int error), void *ctx);
 /* DEBUG LOADAOF: when all that was appended is in the log's files (and a rewrite that is wanted or
- * under way is over), the keyspace is emptied and loaded from them as at a start; nothing of that is
- * logged. With the log off: from the files it left. No other thread may run commands until
- * done(ctx, error) is called, once, on the saver thread: 0 or a negative errno. The keyspace was not
- * touched if that is -ENOENT (there are no files, or one is missing), -EAGAIN (they do not hold
- * everything: no good base yet, or the disk does not take the rest) or -ECANCELED (stopping). Else it
- * holds what could be loaded; a fresh base is written and the damaged files are set aside. */
+ * under way is over), the keyspace is emptied and loaded from them as at a start; nothing of that
+ * is logged. With the log off: from the files it left. No other thread may run commands until
+ * done(ctx, error) is called, once, on the saver thread: 0 or a negative errno. The keyspace was
+ * not touched if that is -ENOENT (there are no files, or one is missing), -EAGAIN (they do not hold
+ * everything: no good base yet, or the disk does not take the rest) or -ECANCELED (stopping). Else
+ * it holds what could be loaded; a fresh base is written and the damaged files are set aside. */
 void persist_reload_log(struct persist *p, void (*done)(void *ctx, int error), void *ctx);
 /* FLUSHALL has emptied everything: a running save is void (it is given up), and if there are save
  * points an empty snapshot is wanted now. */

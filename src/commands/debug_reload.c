@@ -1,4 +1,4 @@
-/* debug_reload.c - DEBUG RELOAD, DEBUG LOADAOF: the data set written to disk, dropped, and read back.
+/* debug_reload.c - DEBUG RELOAD, LOADAOF: the data set written to disk, dropped, and read back.
  *
  * The snapshot is the saver thread's work, as for SAVE. Reading back is done by the client's own
  * worker, which serves nobody meanwhile; the commands of other workers are held back as by CLIENT

@@ -323,9 +323,13 @@ static bool run_reload(struct persist *p)
 {
     if (p->log_on && (p->fresh_wanted || RELAXED_LOAD(&p->want_rewrite)))
         return false;
+    pthread_mutex_lock(&p->mutex);
+    struct save_waiter *waiters = p->reload_waiters;
+    p->reload_waiters = NULL;
     RELAXED_STORE(&p->want_reload, false);
-    struct save_waiter *waiters = take_waiters(p, &p->reload_waiters);
-    answer_waiters(waiters, load_log_again(p));
+    pthread_mutex_unlock(&p->mutex);
+    if (waiters != NULL)
+        answer_waiters(waiters, load_log_again(p));
     return true;
 }
 

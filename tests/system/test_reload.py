@@ -1,4 +1,6 @@
-"""DEBUG RELOAD and LOADAOF: what comes back from the disk is what was there; and DEBUG's other talk."""
+"""DEBUG RELOAD and LOADAOF: what comes back from the disk is what was there; and how DEBUG and CLIENT
+LIST talk.
+"""
 import os
 import random
 import re
