@@ -30,6 +30,7 @@ struct budget_inputs {
     uint64_t own;                 /* blocks of our files, ballast included */
     uint64_t ballast;             /* thereof ballast that really holds blocks */
     uint64_t predicted_base;      /* bytes of the next base */
+    uint64_t surest_base;         /* what it cannot exceed; counts if it is more */
     uint64_t predicted_growth;    /* bytes of log while it is written */
     uint64_t building;            /* thereof already allocated by a rewrite under way */
 };

@@ -46,7 +46,7 @@ struct core_outputs {
     int64_t credit;       /* log bytes */
     uint64_t largest;     /* log bytes of one command */
     uint32_t slow_us, retry_ms;
-    uint64_t predicted_base, base_limit, predicted_growth;
+    uint64_t predicted_base, surest_base, base_limit, predicted_growth;
     uint64_t base_cap; /* a rewrite ends if its base grows beyond: base_limit and what is spare */
     uint64_t reclaimable; /* bytes that a rewrite would give back */
     uint64_t data_target; /* bytes: evict down to this; UINT64_MAX = no need */

@@ -27,8 +27,11 @@ static uint64_t ceiling_of(const struct budget_settings *s, uint64_t total)
 }
 
 /* Whether base and new base fit side by side does not depend on what neighbours hold now. */
-static bool one_copy(const struct budget_inputs *in, const struct budget *b, uint64_t base)
+static bool one_copy(const struct budget_settings *s, const struct budget_inputs *in,
+                     const struct budget *b)
 {
+    uint64_t base =
+        in->predicted_base + budget_percent_of(in->predicted_base, s->rewrite_margin_percent);
     return in->predicted_base + base + b->r_reclaim + b->r_meta + in->ballast > b->capacity;
 }
 
@@ -36,8 +39,8 @@ static void reserves(const struct budget_settings *s, const struct budget_inputs
                      struct budget *b)
 {
     uint64_t allowed = budget_percent_of(b->capacity, SCALED_PERCENT);
-    uint64_t base =
-        in->predicted_base + budget_percent_of(in->predicted_base, s->rewrite_margin_percent);
+    uint64_t surest = MAX_OF(in->surest_base, in->predicted_base);
+    uint64_t base = surest + budget_percent_of(surest, s->rewrite_margin_percent);
     b->r_compact = minus(base, in->building) + in->predicted_growth;
     b->r_reclaim = s->reclaim_reserve;
     b->r_meta = MAX_OF(s->meta_reserve, META_BLOCKS * in->block);
@@ -46,7 +49,7 @@ static void reserves(const struct budget_settings *s, const struct budget_inputs
         b->r_meta = allowed / 5;
         b->r_reclaim = allowed - b->r_meta;
     }
-    b->one_copy = one_copy(in, b, base);
+    b->one_copy = one_copy(s, in, b);
 }
 
 static void inodes(const struct budget_settings *s, const struct budget_inputs *in,

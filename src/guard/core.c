@@ -157,9 +157,19 @@ static struct budget_inputs budget_inputs(const struct core *core)
         .own = minus(own, in->gate.leaving),
         .ballast = in->ballast_held,
         .predicted_base = core->out.predicted_base,
+        .surest_base = core->out.surest_base,
         .predicted_growth = core->out.predicted_growth,
         .building = core->building_peak,
     };
+}
+
+/* What the next base cannot exceed: the last base and all that was logged since, or the data set as
+ * it lies in memory. The ratio may say much less, and be wrong as soon as values compress worse
+ * than those it was learnt from: what must fit is kept for this. */
+static uint64_t surest_base(const struct core *core, uint64_t predicted)
+{
+    uint64_t chain = core->base_bytes + core->increment_bytes;
+    return MAX_OF(predicted, MIN_OF(core->in.data_bytes, chain));
 }
 
 /* While a rewrite runs its prediction stands: what it has taken is taken, the log grows into the
@@ -176,7 +186,9 @@ static void predict(struct core *core)
     }
     core->building_peak = 0;
     core->out.predicted_base = needed ? base : 0;
-    core->out.base_limit = base + budget_percent_of(base, o->rewrite_margin_percent);
+    core->out.surest_base = needed ? surest_base(core, base) : 0;
+    core->out.base_limit =
+        core->out.surest_base + budget_percent_of(core->out.surest_base, o->rewrite_margin_percent);
     core->out.predicted_growth = o->appendonly ? forecast_growth(&core->forecast, base) : 0;
 }
 
