@@ -1,6 +1,7 @@
 """The disk-budget guard against our own growth: a budget is never passed, whatever is written, and
 what the policy gives up for that is the least that helps.
 """
+import os
 import subprocess
 import time
 
@@ -162,3 +163,23 @@ def test_34_budget_memory_only():
 
 def test_34_budget_evict():
     within_budget(EVICT, keep_writing)
+
+
+def test_values_that_compress_no_more():
+    """The ratio of base to data was learnt from values that compress well; then the same keys get
+    values that do not. Every rewrite still fits, and nothing is refused or left out of the log.
+    """
+    volume = mount_tmpfs(64 * MB)
+    with start(volume, "--disk-full-policy", "shed") as server:
+        client = server.client()
+        values = [lambda: b"x" * 2000] + [lambda: os.urandom(2000)] * 4
+        for turn, value in enumerate(values):
+            for at in range(0, 8000, 100):
+                replies = client.pipeline([("SET", f"k{at + i}", value()) for i in range(100)])
+                assert all(r == "OK" for r in replies), [r for r in replies if r != "OK"][:1]
+            if turn == 0:
+                client.must("BGREWRITEAOF")
+                wait_until(lambda: disk(server, client)["disk_compactions"] == 1, 5, "a base")
+        now = disk(server, client)
+        eq((now["disk_compactions_failed"], now["disk_gaps"]), (0, 0))
+        assert now["disk_compactions"] > 1
