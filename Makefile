@@ -105,11 +105,11 @@ bench: $(SERVER) $(BENCHBINS) ## benchmarks beside redis-server; ONLY="name ..."
 	tests/bench/run.py $(ONLY)
 
 sanitize: $(SERVER) $(TESTBINS) ## with VARIANT=asan|tsan: unit, property and system tests
-	SPILLWAY_SERVER=$(abspath $(SERVER)) SPILLWAY_ARGS="--io-threads 2" \
+	@SPILLWAY_SERVER=$(abspath $(SERVER)) SPILLWAY_ARGS="--io-threads 2" \
 	TEST_TIMEOUT_SCALE=5 ITER=$(or $(ITER),1000) \
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 \
-	@tests/run.py --system $(TESTBINS)
+	tests/run.py --system $(TESTBINS)
 
 check: deps format layers ## formatting, layers, gcc and clang without warnings, sanitizers
 	$(MAKE) $(JOBS) CC=gcc all
