@@ -34,6 +34,8 @@ struct cells_stats {
 };
 /* Bytes held that are in no record: freed ones, and room not used yet. O(1). */
 size_t cells_idle(const struct cells *cells);
+/* Bytes allocated for the chunks of all heaps that no heap has. Any thread. */
+size_t cells_pool_idle(void);
 void cells_stats(const struct cells *cells, struct cells_stats *out);
 
 #endif

@@ -12,6 +12,7 @@
  */
 #include "base/mem.h"
 
+#include <sys/mman.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -405,4 +406,11 @@ size_t mem_rss(void)
     if (sscanf(text, "%lu %lu", &total, &resident) != 2)
         return 0;
     return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void mem_discard(void *p, size_t size)
+{
+    /* A hint: where it cannot be followed the memory is merely not given back, but it must read as zeros. */
+    if (madvise(p, size, MADV_DONTNEED) != 0)
+        memset(p, 0, size);
 }

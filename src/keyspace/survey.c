@@ -24,7 +24,7 @@ size_t keyspace_expires(const struct keyspace *ks, uint32_t db)
 
 size_t keyspace_idle_memory(const struct keyspace *ks)
 {
-    size_t sum = 0;
+    size_t sum = cells_pool_idle();
     for (uint32_t i = 0; i < SHARD_COUNT; i++)
         sum += RELAXED_LOAD(&ks->shards[i].idle);
     return sum;

@@ -2,8 +2,8 @@
  *
  * A chunk is 32 KiB on a multiple of 32 KiB, so the chunk of a record is found by masking its
  * address. It is divided into 32 granules, and these are handed out in runs of 1, 2, 4, 8 or all
- * 32; a run serves one size class at a time. (The first chunks of a heap are cut off after 16
- * granules.)
+ * 32; a run serves one size class at a time. Memory that was never used is not resident, so a
+ * small heap costs the pages it has touched.
  *
  *      +------+-------+------------------+-------+----------- - - -+-------+-------------------+
  *      | head | run 0 | records of run 0 | run 1 | records         | run 3 | records           |
@@ -34,6 +34,7 @@
  */
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/panic.h"
 #include "struct/cells.h"
@@ -57,8 +58,6 @@
 #define CHUNK         ((size_t)32768)
 #define GRANULE       ((size_t)1024)
 #define GRANULES      32
-#define HALF          16                /* granules in the first chunks of a heap ... */
-#define HALF_BELOW    ((size_t)1 << 20) /* ... until it holds so much */
 #define CLASSES       64
 #define UNIT          4
 #define FREED_PATTERN 0xDB
@@ -83,6 +82,7 @@ struct run {
 
 struct chunk {
     struct chunk *next, *prev; /* those with as much room */
+    struct block *block;       /* set once: where it is from */
     uint32_t idle;             /* bit for each granule that is in no run */
     uint8_t granules;
     uint8_t room;            /* longest idle run: its index into LENGTH plus one, or 0 */
@@ -146,6 +146,108 @@ static bool has_room(const struct run *r, size_t size)
     return r->free || r->fresh + size / UNIT <= r->end;
 }
 
+static size_t chunk_size(const struct chunk *c)
+{
+    return c->granules * GRANULE;
+}
+
+/* ---- The pool --------------------------------------------------------------------------------
+
+   All heaps take their chunks from blocks of 32, because the allocator's bookkeeping and padding
+   would cost a fiftieth of each. Pages of a chunk that comes back are given to the system at once,
+   the block when all of its chunks are back. */
+
+#define BLOCK_CHUNKS 32
+
+struct block {
+    struct block *next, *prev; /* those with idle chunks */
+    char *base;
+    uint32_t idle; /* bit for each chunk that nobody has */
+};
+
+static struct lock pool_lock;
+static struct block *pool_blocks; /* pool_lock */
+static size_t pool_idle;          /* atomic: bytes of blocks that are in no chunk */
+
+static void block_link(struct block *b)
+{
+    b->prev = NULL;
+    b->next = pool_blocks;
+    if (b->next)
+        b->next->prev = b;
+    pool_blocks = b;
+}
+
+static void block_unlink(struct block *b)
+{
+    if (b->prev)
+        b->prev->next = b->next;
+    else
+        pool_blocks = b->next;
+    if (b->next)
+        b->next->prev = b->prev;
+}
+
+static struct block *block_new(void)
+{
+    struct block *b = mem_alloc(sizeof(*b));
+    b->base = mem_try_zalloc_aligned(CHUNK, BLOCK_CHUNKS * CHUNK);
+    if (!b->base)
+        PANIC("out of memory: %zu bytes for records", BLOCK_CHUNKS * CHUNK);
+    b->idle = UINT32_MAX;
+    HIDE(b->base, BLOCK_CHUNKS * CHUNK);
+    RELAXED_ADD(&pool_idle, BLOCK_CHUNKS * CHUNK);
+    block_link(b);
+    return b;
+}
+
+/* A zeroed chunk of which the first `size` bytes will be used. */
+static struct chunk *pool_take(size_t size)
+{
+    lock_take(&pool_lock);
+    struct block *b = pool_blocks ? pool_blocks : block_new();
+    unsigned i = (unsigned)__builtin_ctz(b->idle);
+    b->idle &= b->idle - 1;
+    if (b->idle == 0)
+        block_unlink(b);
+    lock_drop(&pool_lock);
+    RELAXED_ADD(&pool_idle, -size);
+    struct chunk *c = (struct chunk *)(b->base + i * CHUNK);
+    SHOW(c, size);
+    c->block = b;
+    return c;
+}
+
+static void pool_give(struct chunk *c)
+{
+    struct block *b = c->block;
+    size_t size = chunk_size(c);
+    unsigned i = (unsigned)(((char *)c - b->base) / (ptrdiff_t)CHUNK);
+    SHOW(c, size);
+    mem_discard(c, size);
+    HIDE(c, size);
+    RELAXED_ADD(&pool_idle, size);
+    lock_take(&pool_lock);
+    if (b->idle == 0)
+        block_link(b);
+    b->idle |= UINT32_C(1) << i;
+    bool all = b->idle == UINT32_MAX;
+    if (all)
+        block_unlink(b);
+    lock_drop(&pool_lock);
+    if (all) {
+        RELAXED_ADD(&pool_idle, -(BLOCK_CHUNKS * CHUNK));
+        SHOW(b->base, BLOCK_CHUNKS * CHUNK);
+        mem_free(b->base);
+        mem_free(b);
+    }
+}
+
+size_t cells_pool_idle(void)
+{
+    return RELAXED_LOAD(&pool_idle);
+}
+
 /* ---- Chunks ---------------------------------------------------------------------------------- */
 
 /* The granules in which an idle run of LENGTH[i] may begin. */
@@ -185,16 +287,10 @@ static void chunk_unlink(struct cells *cells, struct chunk *c)
         c->next->prev = c->prev;
 }
 
-static size_t chunk_size(const struct chunk *c)
-{
-    return c->granules * GRANULE;
-}
-
 static void chunk_discard(struct cells *cells, struct chunk *c)
 {
     cells->held -= chunk_size(c);
-    SHOW(c, chunk_size(c));
-    mem_free(c);
+    pool_give(c);
 }
 
 /* An idle chunk for a run of LENGTH[i], not in a list yet. */
@@ -205,13 +301,9 @@ static struct chunk *chunk_new(struct cells *cells, unsigned i)
         cells->spare = NULL;
         return c;
     }
-    bool half = cells->held < HALF_BELOW && LENGTH[i] <= HALF;
-    unsigned granules = half ? HALF : GRANULES;
-    c = mem_try_zalloc_aligned(CHUNK, granules * GRANULE);
-    if (!c)
-        PANIC("out of memory: %zu bytes for records", granules * GRANULE);
-    c->granules = (uint8_t)granules;
-    c->idle = UINT32_MAX >> (GRANULES - granules);
+    c = pool_take(CHUNK);
+    c->granules = GRANULES;
+    c->idle = UINT32_MAX;
     cells->held += chunk_size(c);
     HIDE(c + 1, chunk_size(c) - sizeof(*c));
     return c;
