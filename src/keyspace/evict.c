@@ -1,13 +1,13 @@
 /* evict.c - choosing victims: approximate LRU, LFU, TTL or random, over whole buckets.
  *
  * A victim is the best candidate of a few buckets of one shard, chosen at random by its share of the keys: a bucket is one
- * line and gives about eight candidates, so two buckets, some eighteen keys, serve the default of 5 samples. One
+ * line and gives about eight candidates, so three buckets, some twenty-seven keys, serve the default of 5 samples. One
  * shard is held at a time. Where few keys are volatile, candidates come from their calendar too; if all of that
  * finds none, buckets are walked on from a random one.
  */
 #include "keyspace/shard.h"
 
-#define SAMPLES_PER_BUCKET 4  /* of maxmemory-samples; a bucket gives about twice as many */
+#define SAMPLES_PER_BUCKET 2
 #define SHARD_TRIES        64 /* random shards asked before giving up on a victim */
 #define SHARD_MANY         64 /* candidates from which a shard is as good as any other */
 #define SPARSE             16 /* so many keys to a volatile one: ask the calendar */
