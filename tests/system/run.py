@@ -62,6 +62,7 @@ class Test:
         """In the test's own process. The exit code says how it went: 0, 1 or, for skipped, 2."""
         os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         out = os.open(
             os.path.join(self.dir, "output"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
         )
@@ -160,6 +161,8 @@ def discover(filters):
 
 def run(filters=(), jobs=2, keep=False, verbose=False):
     """Runs what the filters name; returns (passed, failed, skipped)."""
+    # Ended from outside it still ends its tests and removes their directories.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     tests, broken = discover(list(filters))
     counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
     for name, text in broken:
