@@ -76,6 +76,7 @@ def test_buffer_limits_close():
         for limit in ("normal 1mb 0 0", "normal 0 1mb 1"):
             client.must("CONFIG", "SET", "client-output-buffer-limit", limit)
             with connect(server) as sock:
+                wait_until(lambda: clients(client) == 2)
                 sock.sendall(encode("GET", "big") * 20)
                 wait_until(lambda: clients(client) == 1, 10, limit)
                 assert len(receive(sock)) < 20 * 8 * MB
