@@ -71,8 +71,11 @@ class Binary:
 
 
 def run_binaries(paths, jobs, seconds):
+    """A program that failed is run once more: a busy machine fails what has a deadline, a bug fails twice.
+    The first failure is shown all the same.
+    """
     totals = [0, 0, 0]
-    waiting, running = list(paths), []
+    waiting, running, again = list(paths), [], set()
     while waiting or running:
         while waiting and len(running) < jobs:
             running.append(Binary(waiting.pop(0), seconds))
@@ -80,6 +83,11 @@ def run_binaries(paths, jobs, seconds):
             counts = binary.poll()
             if counts is not None:
                 running.remove(binary)
+                if counts[1] and binary.path not in again:
+                    print(f"AGAIN   {binary.path}", flush=True)
+                    again.add(binary.path)
+                    waiting.append(binary.path)
+                    continue
                 totals = [a + b for a, b in zip(totals, counts)]
         time.sleep(0.01)
     return totals

@@ -160,7 +160,10 @@ def discover(filters):
 
 
 def run(filters=(), jobs=2, keep=False, verbose=False):
-    """Runs what the filters name; returns (passed, failed, skipped)."""
+    """Runs what the filters name; returns (passed, failed, skipped). A test that failed is run once more, alone: a
+    busy machine fails what has a deadline, a bug fails twice. The first failure is shown all the same.
+    """
+    again = set()
     # Ended from outside it still ends its tests and removes their directories.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     tests, broken = discover(list(filters))
@@ -184,9 +187,16 @@ def run(filters=(), jobs=2, keep=False, verbose=False):
                     continue
                 running.remove(test)
                 result, seconds, text = outcome
-                counts[result] += 1
                 report(result, test.name, seconds, text if result != PASSED or verbose else "")
                 test.finish(keep and result == FAILED)
+                if result == FAILED and test.name not in again:
+                    print(f"AGAIN   {test.name}", flush=True)
+                    again.add(test.name)
+                    second = Test(test.name, test.function)
+                    second.alone = True
+                    waiting.append(second)
+                    continue
+                counts[result] += 1
                 if keep and result == FAILED:
                     print(f"    kept: {test.dir}")
             time.sleep(0.01)
