@@ -83,10 +83,12 @@ enum find_how {
 };
 /* NULL: no such key (any more). */
 struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned how);
-/* Sweep over a batch, holding nothing: first the shard's and bucket's lines, later the entry's. Hints
- * only; what they read may be stale. */
-void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, uint64_t hash);
-void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t hash);
+/* Sweeps over the keys of a batch, holding nothing: the shards' and buckets' lines, then the places
+ * that those name, then the entries; one after the other, so that each finds what the one before
+ * fetched. Hints only; what they read may be stale. count <= KEYSPACE_SWEEP. */
+#define KEYSPACE_SWEEP 64
+void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *hashes,
+                       uint32_t count);
 
 /* ---- changing. `entry` is what keyspace_find just answered for `key` (NULL = absent) ---- */
 

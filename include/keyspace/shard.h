@@ -30,7 +30,11 @@ struct shard {
     struct shard_db *dbs; /* [databases] */
     size_t idle;          /* = cells_idle(cells); atomic for readers */
     uint64_t logged;      /* end of the log behind the last change here */
+    uint32_t mean_size;   /* of fresh entries in cells, << MEAN_SHIFT, the last ones weigh more;
+                             atomic for readers */
 } ALIGNED(CACHE_LINE);
+
+#define MEAN_SHIFT 4
 
 struct keyspace {
     struct shard shards[SHARD_COUNT];

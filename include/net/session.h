@@ -26,6 +26,7 @@ struct session {
     bool closing;   /* closed when the outbox is empty; nothing is run any more */
     bool closed;
     bool in_ready, in_gated;
+    uint8_t parked; /* 1 + index of its replies in worker->parked; 0 = none */
     struct bytes input; /* kept bytes: an incomplete command, or what must not run yet */
     size_t wanted;      /* bytes that the incomplete command still needs, at least */
     struct outbox out;
@@ -39,6 +40,7 @@ void session_take(struct lane *lane, struct lane_message *message); /* runs a ha
 void session_client_ready(struct lane *lane, struct client *client);
 void session_run_ready(struct worker *worker); /* those that became ready during somebody's feed */
 void session_run_gated(struct worker *worker); /* the log is durable further */
+void session_send_parked(struct worker *worker); /* the replies of the turn */
 /* Looks at the next few sessions for idle timeouts and output limits. */
 void session_sweep(struct worker *worker, uint32_t count);
 void session_stop_all(struct worker *worker, bool now); /* now: without waiting for outboxes */

@@ -1,8 +1,9 @@
 /* worker.h - one thread, one loop, one lane. Private to net/.
  *
  * A turn of the loop: wait for events; on the first of them the lane's clocks are read; each ready
- * connection is read, its commands run and their replies sent at once; then the check handle ends
- * the turn with the lane's tick. A timer turns an idle loop every TICK_MS, a quiet one every
+ * connection is read and its commands run; then the check handle ends the turn: the replies are
+ * sent, one connection after the other, and the lane has its tick. Clients that read their replies
+ * while others are still being read would go to sleep and be woken between any two of them. A timer turns an idle loop every TICK_MS, a quiet one every
  * TICK_QUIET_MS, so that background slices and idle timeouts run without traffic.
  */
 #ifndef SPILLWAY_NET_WORKER_H
@@ -15,8 +16,16 @@
 #define WORKER_TICK_MS       10
 #define WORKER_TICK_QUIET_MS 100
 
+#define WORKER_PARKED        64 /* connections whose replies wait for the end of the turn */
+
 struct session;
 struct front;
+
+/* Replies that are sent at the end of the turn. */
+struct parked {
+    struct session *session; /* NULL: it was closed meanwhile */
+    struct reply_buffer reply;
+};
 
 struct worker {
     struct lane lane;        /* first: aligned to cache lines */
@@ -43,6 +52,8 @@ struct worker {
     uv_thread_t thread;
     bool started;
     char *read_buffer;
+    uint32_t parked_count;
+    struct parked parked[WORKER_PARKED];
 };
 
 /* The whole network side; reached from any lane by net_of. */

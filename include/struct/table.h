@@ -49,13 +49,16 @@ size_t table_buckets(const struct table *t);
  * inlined too. */
 ALWAYS_INLINE void *table_find(const struct table *t, uint64_t hash, table_match_fn match,
                                const void *key, void *ctx);
-/* Sweep of a batch: first the bucket's line; later, when that has arrived, what a find would look
- * at next: the item of the first slot with this tag, else the chain, else NULL. To be prefetched,
- * not to be read. These two may be called without the owner's lock, while the table is changed and
- * even freed: they read only memory that stays mapped (given an allocator that keeps address
- * space), and what they find is right nearly always. */
+/* Sweep of a batch: first the bucket's line; then, when that has arrived, the candidate: what a find
+ * would look at next, the item of the first slot with this tag, else the chain, else 0; then, when
+ * its place has arrived, the item even if it was in the chain (NULL: none). Items are to be
+ * prefetched, not to be read. All of these may be called without the owner's lock, while the table is
+ * changed and even freed: they read only memory that stays mapped (given an allocator that keeps
+ * address space), and what they find is right nearly always. */
 ALWAYS_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash);
-ALWAYS_INLINE void *table_candidate(const struct table *t, uint64_t hash);
+ALWAYS_INLINE uint64_t table_candidate(const struct table *t, uint64_t hash);
+ALWAYS_INLINE const void *table_candidate_place(uint64_t candidate);
+ALWAYS_INLINE const void *table_candidate_item(uint64_t candidate, uint64_t hash);
 
 /* Files an item that is not in the table. Amortised O(1); moves a bounded number of buckets of a
  * growth under way. Never fails: without memory for more buckets the chains get longer, and growth
@@ -217,18 +220,36 @@ ALWAYS_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash)
     PREFETCH(table_home_unlocked(t, hash));
 }
 
-ALWAYS_INLINE void *table_candidate(const struct table *t, uint64_t hash)
+ALWAYS_INLINE uint64_t table_candidate(const struct table *t, uint64_t hash)
 {
     const struct table_bucket *b = table_home_unlocked(t, hash);
     if (UNLIKELY(b == NULL))
-        return NULL;
+        return 0;
     for (unsigned tags = table_tags(b, hash); tags; tags &= tags - 1) {
-        void *item = table_slot_item(RELAXED_LOAD(&b->slots[__builtin_ctz(tags) >> 1]));
-        if (LIKELY(item))
-            return item;
+        uint64_t slot = RELAXED_LOAD(&b->slots[__builtin_ctz(tags) >> 1]);
+        if (LIKELY(table_slot_item(slot)))
+            return slot;
     }
     uint64_t link = RELAXED_LOAD(&b->slots[TABLE_SLOTS - 1]);
-    return link & TABLE_LINK ? (void *)(uintptr_t)table_slot_chain(link) : NULL;
+    return link & TABLE_LINK ? link : 0;
+}
+
+ALWAYS_INLINE const void *table_candidate_place(uint64_t candidate)
+{
+    return table_slot_chain(candidate);
+}
+
+ALWAYS_INLINE const void *table_candidate_item(uint64_t candidate, uint64_t hash)
+{
+    if (LIKELY(!(candidate & TABLE_LINK)))
+        return table_slot_item(candidate);
+    const uint64_t *chain = table_slot_chain(candidate);
+    for (size_t i = 0, n = MIN_OF(candidate >> 48, UINT64_C(4)) * 2; i < n; i++) {
+        uint64_t slot = RELAXED_LOAD(&chain[i]);
+        if (slot >> 48 == (hash & 0xFFFF))
+            return table_slot_item(slot);
+    }
+    return NULL;
 }
 
 #endif

@@ -2,7 +2,7 @@
  *
  *   parse     every complete command of the input, at most BATCH_MAX: arguments are slices of it, nothing is copied; look
  *             the command up, hash its keys, OR their shards' bits
- *   sweep     prefetch the buckets of all keys, then the entries those buckets name
+ *   sweep     prefetch the buckets of all keys, then the entries that those name
  *   run       each: admit, hold its shards, run the handler, append the effect to the log, drop the hold
  *
  * A run of commands that need the same shards keeps the hold. The order of one connection's commands never changes.
@@ -137,18 +137,14 @@ static enum request_result parse_batch(struct lane *lane, struct client *client,
     return result;
 }
 
-/* Two tight loops rather than prefetches between the parsing of commands: a processor overlaps the page walks of
- * as many prefetches as fit its window of instructions. */
 static void sweep(const struct lane *lane, const struct client *client)
 {
     const struct batch *batch = lane->batch;
-    const struct keyspace *ks = lane->server->keyspace;
     if (batch->key_count < 2)
         return; /* nothing to overlap with */
-    for (uint32_t i = 0; i < batch->key_count; i++)
-        keyspace_prefetch_bucket(ks, client->db, batch->key_hash[i]);
-    for (uint32_t i = 0; i < batch->key_count; i++)
-        keyspace_prefetch_entry(ks, client->db, batch->key_hash[i]);
+    for (uint32_t i = 0; i < batch->key_count; i += KEYSPACE_SWEEP)
+        keyspace_prefetch(lane->server->keyspace, client->db, batch->key_hash + i,
+                          MIN_OF(batch->key_count - i, (uint32_t)KEYSPACE_SWEEP));
 }
 
 /* ---- run ---- */

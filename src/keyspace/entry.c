@@ -58,6 +58,9 @@ struct entry *entry_build(struct shard *shard, const struct entry_shape *shape)
 {
     size_t size = entry_shape_size(shape);
     struct entry *e = size <= CELLS_MAX ? cells_alloc(shard->cells, size) : mem_alloc(size);
+    if (LIKELY(size <= CELLS_MAX))
+        RELAXED_STORE(&shard->mean_size,
+                      shard->mean_size - (shard->mean_size >> MEAN_SHIFT) + (uint32_t)size);
     RELAXED_STORE(&shard->idle, cells_idle(shard->cells));
     e->type_encoding = (uint8_t)(shape->type | shape->encoding << 4);
     e->flags = (uint8_t)(shape->keep_flags | shard->keyspace->epoch << ENTRY_EPOCH_SHIFT);

@@ -113,35 +113,31 @@ struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned h
     return e;
 }
 
-/* The sweeps read tables without their lock, on purpose: what they compute is only ever prefetched, and the allocator keeps
- * the address space of freed tables mapped. Race detectors would report them, so they do nothing there. */
+/* Three tight loops: a processor overlaps the page walks and misses of as many prefetches as fit its
+ * window of instructions. They read tables without their lock, on purpose: what they compute is only
+ * ever prefetched, and the allocator keeps the address space of freed tables mapped. Race detectors
+ * would report them, so they do nothing there. */
+void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *hashes,
+                       uint32_t count)
+{
 #if defined(SPILLWAY_JEMALLOC)
-void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, uint64_t hash)
-{
-    const struct shard *shard = &ks->shards[shard_index(hash)];
-    PREFETCH(shard);
-    table_prefetch_bucket(shard->dbs[db].keys, hash);
-}
-
-void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t hash)
-{
-    const void *entry = table_candidate(ks->shards[shard_index(hash)].dbs[db].keys, hash);
-    if (entry != NULL) {
-        PREFETCH(entry);
-        PREFETCH((const char *)entry + CACHE_LINE);
+    uint64_t candidates[KEYSPACE_SWEEP];
+    for (uint32_t i = 0; i < count; i++)
+        table_prefetch_bucket(ks->shards[shard_index(hashes[i])].dbs[db].keys, hashes[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        candidates[i] = table_candidate(ks->shards[shard_index(hashes[i])].dbs[db].keys, hashes[i]);
+        PREFETCH(table_candidate_place(candidates[i]));
     }
-}
+    for (uint32_t i = 0; i < count; i++) {
+        const char *entry = table_candidate_item(candidates[i], hashes[i]);
+        uint32_t bytes = RELAXED_LOAD(&ks->shards[shard_index(hashes[i])].mean_size) >> MEAN_SHIFT;
+        for (uint32_t at = 0; at < bytes + CACHE_LINE - 4; at += CACHE_LINE)
+            PREFETCH(entry + at);
+    }
 #else
-void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, uint64_t hash)
-{
-    (void)ks, (void)db, (void)hash;
-}
-
-void keyspace_prefetch_entry(const struct keyspace *ks, uint32_t db, uint64_t hash)
-{
-    (void)ks, (void)db, (void)hash;
-}
+    (void)ks, (void)db, (void)hashes, (void)count;
 #endif
+}
 
 /* ---- changing ---- */
 

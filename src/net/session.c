@@ -9,7 +9,8 @@
  *               A large command is received straight into session->input, which grows towards what
  *               the parser wants, but never to more than four times what has arrived (and 16 MiB):
  *               announcing a length costs the client nothing, so it must not cost us memory.
- *      output   lane->reply goes out directly. What the socket does not take, or what waits for the
+ *      output   Short replies are parked in the worker until the turn ends, then sent; long ones are
+ *               sent from lane->reply at once. What the socket does not take, or what waits for the
  *               log (appendfsync always), moves to session->out, and everything later follows it.
  *
  * An idle session has no buffers. A session is not read
@@ -46,6 +47,8 @@
 #define THROTTLE_BUDGET ((uint64_t)256 << 20)
 #define VECTORS_MAX     64 /* of one send */
 #define SENDS_MAX       8  /* of one session in a row */
+#define PARK_MAX        ((size_t)16 << 10) /* bytes of replies, beside references */
+#define PARK_CAP        ((size_t)64 << 10) /* memory of a parked buffer */
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
@@ -90,6 +93,10 @@ static void session_close(struct session *s)
         w->sweep = s->client.next;
     if (s->in_gated)
         gated_unlink(s);
+    if (s->parked != 0) {
+        w->parked[s->parked - 1].session = NULL;
+        reply_buffer_clear(&w->parked[s->parked - 1].reply);
+    }
     client_free(&s->client);
     bytes_free(&s->input);
     w->outbox_bytes -= s->out.bytes;
@@ -238,18 +245,17 @@ static bool flush_or_close(struct session *s)
     return true;
 }
 
-/* The part of lane->reply behind `skip` goes to the outbox. try_more: the socket may take some of
+/* The part of the replies behind `skip` goes to the outbox. try_more: the socket may take some of
  * it. False: the session was closed. */
-static NOINLINE bool queue_replies_or_close(struct session *s, uint64_t skip, uint64_t gate,
-                                            bool try_more)
+static NOINLINE bool queue_replies_or_close(struct session *s, struct reply_buffer *reply,
+                                            uint64_t skip, uint64_t gate, bool try_more)
 {
-    struct lane *lane = &s->worker->lane;
     uint64_t before = s->out.bytes;
     if (gate != 0) {
         outbox_gate(&s->out, gate);
         gated_link(s);
     }
-    bool good = outbox_take(&s->out, &lane->reply, skip);
+    bool good = outbox_take(&s->out, reply, skip);
     outbox_changed(s, before);
     if (!good) {
         LOG_WARNING("Client id=%llu addr=%s closed: no memory for its replies",
@@ -267,18 +273,11 @@ static NOINLINE bool queue_replies_or_close(struct session *s, uint64_t skip, ui
     return true;
 }
 
-/* Sends lane->reply to the session, or queues it. False: the session was closed. */
-static bool send_replies_or_close(struct session *s)
+/* Sends the replies, which wait for the log to be durable up to `gate` (0: for nothing), or queues
+ * them. False: the session was closed. */
+static bool send_or_close(struct session *s, struct reply_buffer *reply, uint64_t gate)
 {
-    struct lane *lane = &s->worker->lane;
-    struct reply_buffer *reply = &lane->reply;
     uint64_t total = reply->bytes.len + reply->reference_bytes;
-    uint64_t gate = lane->log_gate;
-    lane->log_gate = 0;
-    if (UNLIKELY(total == 0))
-        return true;
-    if (UNLIKELY(gate != 0 && gate <= durable_now(s->worker)))
-        gate = 0;
     uint64_t sent = 0;
     bool try_more = false;
     if (LIKELY(s->out.bytes == 0 && gate == 0)) {
@@ -298,7 +297,58 @@ static bool send_replies_or_close(struct session *s)
         sent = (uint64_t)taken;
         try_more = (size_t)taken == asked;
     }
-    return queue_replies_or_close(s, sent, gate, try_more);
+    return queue_replies_or_close(s, reply, sent, gate, try_more);
+}
+
+/* Sends what is parked for the session. False: the session was closed. */
+static bool send_parked_or_close(struct session *s)
+{
+    struct parked *parked = &s->worker->parked[s->parked - 1];
+    parked->session = NULL;
+    s->parked = 0;
+    return send_or_close(s, &parked->reply, 0);
+}
+
+void session_send_parked(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->parked_count; i++) {
+        struct session *s = w->parked[i].session;
+        if (LIKELY(s != NULL) && send_parked_or_close(s) && UNLIKELY(s->out.bytes != 0))
+            update_interest(s);
+    }
+    w->parked_count = 0;
+}
+
+static void park(struct session *s)
+{
+    struct worker *w = s->worker;
+    if (UNLIKELY(w->parked_count == WORKER_PARKED))
+        session_send_parked(w); /* not this one: it has nothing there */
+    struct parked *parked = &w->parked[w->parked_count++];
+    reply_buffer_move(&parked->reply, &w->lane.reply, PARK_CAP);
+    parked->session = s;
+    s->parked = (uint8_t)w->parked_count;
+}
+
+/* Sends lane->reply to the session, parks or queues it. False: the session was closed. */
+static bool send_replies_or_close(struct session *s, bool may_park)
+{
+    struct lane *lane = &s->worker->lane;
+    uint64_t gate = lane->log_gate;
+    lane->log_gate = 0;
+    if (UNLIKELY(s->parked != 0) && !send_parked_or_close(s)) {
+        reply_buffer_clear(&lane->reply);
+        return false;
+    }
+    if (UNLIKELY(lane->reply.bytes.len + lane->reply.reference_bytes == 0))
+        return true;
+    if (UNLIKELY(gate != 0 && gate <= durable_now(s->worker)))
+        gate = 0;
+    if (LIKELY(may_park && gate == 0 && s->out.bytes == 0 && lane->reply.bytes.len <= PARK_MAX)) {
+        park(s);
+        return true;
+    }
+    return send_or_close(s, &lane->reply, gate);
 }
 
 /* ---- input ---- */
@@ -375,6 +425,8 @@ static bool keep_input(struct session *s, bool own, const char *data, size_t len
 static void finish(struct session *s)
 {
     s->closing = true;
+    if (s->parked != 0 && !send_parked_or_close(s))
+        return;
     if (s->out.bytes == 0)
         session_close(s);
     else
@@ -393,7 +445,7 @@ static void process_or_close(struct session *s, char *data, size_t len)
         result = lane_feed(&w->lane, &s->client, data + at, len - at, &consumed, &s->wanted);
         w->feeding = NULL;
         at += consumed;
-        if (UNLIKELY(!send_replies_or_close(s)))
+        if (UNLIKELY(!send_replies_or_close(s, result == FEED_MORE)))
             return;
     } while (UNLIKELY(result == FEED_FULL && !s->throttled));
     if (UNLIKELY(result == FEED_CLOSE)) {
@@ -541,7 +593,7 @@ void session_take(struct lane *lane, struct lane_message *message)
 
 static void become_ready_or_close(struct session *s)
 {
-    if (!send_replies_or_close(s))
+    if (!send_replies_or_close(s, false))
         return;
     uint32_t flags = RELAXED_LOAD(&s->client.flags);
     if (flags & CLIENT_CLOSE_NOW) {

@@ -87,6 +87,7 @@ static void on_check(uv_check_t *check)
 {
     struct worker *w = CONTAINER_OF(check, struct worker, check);
     worker_begin_turn(w); /* if only a timer or a message woke the loop */
+    session_send_parked(w);
     bool more = lane_tick(&w->lane);
     if (UNLIKELY(w->ready != NULL))
         session_run_ready(w);
@@ -230,6 +231,8 @@ void worker_free(struct worker *w)
     int error = uv_loop_close(&w->loop);
     ASSERT(error == 0);
     lane_free(&w->lane);
+    for (unsigned i = 0; i < WORKER_PARKED; i++)
+        reply_buffer_free(&w->parked[i].reply);
     mem_free(w->read_buffer);
     mem_free(w);
 }

@@ -50,6 +50,27 @@ void reply_buffer_clear(struct reply_buffer *r)
     }
 }
 
+void reply_buffer_move(struct reply_buffer *to, struct reply_buffer *from, size_t cap_max)
+{
+    ASSERT(to->bytes.len == 0 && to->reference_count == 0);
+    struct reply_buffer was = *to;
+    to->references = from->references;
+    to->reference_count = from->reference_count;
+    to->reference_cap = from->reference_cap;
+    to->reference_bytes = from->reference_bytes;
+    from->references = was.references;
+    from->reference_count = 0;
+    from->reference_cap = was.reference_cap;
+    from->reference_bytes = 0;
+    if (LIKELY(from->bytes.cap <= cap_max)) {
+        to->bytes = from->bytes;
+        from->bytes = was.bytes;
+    } else {
+        bytes_append(&to->bytes, from->bytes.data, from->bytes.len);
+        from->bytes.len = 0;
+    }
+}
+
 void reply_buffer_free(struct reply_buffer *r)
 {
     reply_buffer_clear(r);

@@ -121,7 +121,8 @@ static void finds(struct item *items, size_t n, size_t tables, bool warm)
             for (unsigned k = 0; kind == 2 && k < 64; k++)
                 table_prefetch_bucket(t[hashes[k] >> 58 & (tables - 1)], hashes[k]);
             for (unsigned k = 0; kind == 2 && k < 64; k++)
-                PREFETCH(table_candidate(t[hashes[k] >> 58 & (tables - 1)], hashes[k]));
+                PREFETCH(table_candidate_place(
+                    table_candidate(t[hashes[k] >> 58 & (tables - 1)], hashes[k])));
             for (unsigned k = 0; k < 64; k++)
                 found += table_find(t[hashes[k] >> 58 & (tables - 1)], hashes[k], matches, &keys[k],
                                     NULL) != NULL;
