@@ -26,7 +26,7 @@ struct session {
     bool closing;   /* closed when the outbox is empty; nothing is run any more */
     bool closed;
     bool in_ready, in_gated;
-    uint8_t parked; /* 1 + index of its replies in worker->parked; 0 = none */
+    uint8_t parked;     /* 1 + index of its replies in worker->parked; 0 = none */
     struct bytes input; /* kept bytes: an incomplete command, or what must not run yet */
     size_t wanted;      /* bytes that the incomplete command still needs, at least */
     struct outbox out;

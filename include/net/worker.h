@@ -16,7 +16,7 @@
 #define WORKER_TICK_MS       10
 #define WORKER_TICK_QUIET_MS 100
 
-#define WORKER_PARKED        64 /* connections whose replies wait for the end of the turn */
+#define WORKER_PARKED 64 /* connections whose replies wait for the end of the turn */
 
 struct session;
 struct front;

@@ -25,6 +25,8 @@ struct rdb_writer {
     uint32_t db;      /* what the file has selected; UINT32_MAX: nothing yet */
     uint64_t keys;    /* records written */
     int error;        /* 0 or the sink's negative errno */
+    uint32_t in_vain; /* strings that did not compress since the last one that did */
+    uint32_t skipped; /* strings that were not tried for that reason */
 };
 
 enum rdb_recency { RDB_RECENCY_NONE, RDB_RECENCY_IDLE, RDB_RECENCY_FREQ };

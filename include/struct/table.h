@@ -99,7 +99,7 @@ unsigned table_longest(struct table *t);
 #define TABLE_SLOTS        8
 #define TABLE_POINTER      ((UINT64_C(1) << 48) - 1)
 #define TABLE_LINK         UINT64_C(1) /* low bit of the last slot: a chain; the tag is its pairs */
-#define TABLE_SEGMENT_BITS 6           /* buckets are kept in segments of 64 (4 KiB) */
+#define TABLE_SEGMENT_BITS 5           /* buckets are kept in segments of 32 (2 KiB) */
 #define TABLE_SEGMENT      (UINT64_C(1) << TABLE_SEGMENT_BITS)
 
 /* Filled from slot 0 on without holes; so is a chain, which holds at least two. */

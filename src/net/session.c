@@ -45,8 +45,8 @@
 #define THROTTLE_SOME   ((uint64_t)1 << 20)
 #define THROTTLE_ALWAYS ((uint64_t)64 << 20)
 #define THROTTLE_BUDGET ((uint64_t)256 << 20)
-#define VECTORS_MAX     64 /* of one send */
-#define SENDS_MAX       8  /* of one session in a row */
+#define VECTORS_MAX     64                 /* of one send */
+#define SENDS_MAX       8                  /* of one session in a row */
 #define PARK_MAX        ((size_t)16 << 10) /* bytes of replies, beside references */
 #define PARK_CAP        ((size_t)64 << 10) /* memory of a parked buffer */
 

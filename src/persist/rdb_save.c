@@ -85,21 +85,35 @@ static bool worth_compressing(struct slice s, bool compress)
     return compress && s.len >= RDB_COMPRESS_MIN && s.len <= RDB_COMPRESS_MAX;
 }
 
-void rdb_append_string(struct bytes *out, struct slice s, bool compress)
+/* Returns whether compressing was tried and in vain. */
+static bool append_string(struct bytes *out, struct slice s, bool compress)
 {
     uint8_t number[5];
     size_t n = encode_number(number, s);
     if (n) {
         bytes_append(out, number, n);
-        return;
+        return false;
     }
-    if (worth_compressing(s, compress) && append_compressed(out, s))
-        return;
+    compress = worth_compressing(s, compress);
+    if (compress && append_compressed(out, s))
+        return false;
     rdb_append_length(out, s.len);
     bytes_append(out, s.data, s.len);
+    return compress;
+}
+
+void rdb_append_string(struct bytes *out, struct slice s, bool compress)
+{
+    append_string(out, s, compress);
 }
 
 /* ---- the writer ---- */
+
+/* Trying in vain costs more than all the rest of writing a key. So after VAIN_MAX failures without a
+ * success between them only one short string in VAIN_RETRY is tried, until one succeeds. */
+#define VAIN_MAX   64
+#define VAIN_RETRY 16
+#define VAIN_BYTES 4096 /* strings from this size on are always tried */
 
 void rdb_writer_init(struct rdb_writer *w, rdb_sink_fn sink, void *ctx, bool compress,
                      bool checksum)
@@ -135,7 +149,12 @@ static void flush(struct rdb_writer *w)
 static void put_string(struct rdb_writer *w, struct slice s)
 {
     if (s.len < FLUSH_AT) {
-        rdb_append_string(&w->buffer, s, w->compress);
+        bool lately = w->in_vain < VAIN_MAX;
+        bool try = lately || s.len >= VAIN_BYTES || ++w->skipped % VAIN_RETRY == 0;
+        if (append_string(&w->buffer, s, w->compress && try))
+            w->in_vain += lately;
+        else if (try && worth_compressing(s, w->compress))
+            w->in_vain = 0;
         return;
     }
     flush(w);

@@ -19,6 +19,9 @@
 #define LOG_CLOSE_MS    10000
 #define REWRITE_TRIES   3    /* of one that turns void; the last insists */
 #define REWRITE_REST_MS 1000 /* after one that failed */
+/* Of a processor that a worker wants too the saver gets a sixth. With much more the clients would
+ * feel it; with much less they would donate faster than the saver can write. */
+#define SAVER_NICE 7
 
 static int64_t now_s(void)
 {
@@ -420,6 +423,7 @@ void *saver_main(void *arg)
 {
     struct persist *p = arg;
     mem_thread_join();
+    (void)!nice(SAVER_NICE); /* of this thread alone */
     while (wait_for_work(p)) {
         struct persist_options options;
         persist_options_now(p, &options);

@@ -1,6 +1,6 @@
 /* cells.c - an allocator for small flat records: size classes in runs of aligned chunks.
  *
- * A chunk is 32 KiB on a multiple of 32 KiB, so the chunk of a record is found by masking its
+ * A chunk is 64 KiB on a multiple of 64 KiB, so the chunk of a record is found by masking its
  * address. It is divided into 32 granules, and these are handed out in runs of 1, 2, 4, 8 or all
  * 32; a run serves one size class at a time. Memory that was never used is not resident, so a
  * small heap costs the pages it has touched.
@@ -12,9 +12,9 @@
  *
  * There are 64 heaps (one for each shard) of 64 classes each, so what a class has at hand must
  * follow what it uses, be it one record or a million. A class that needs a run takes the length by
- * which it loses least: half a run stands empty on average, which speaks for a short one; what the
- * head and the last bit of a run lose is lost in each of its runs, which speaks for long ones once
- * it has much.
+ * which it loses least: half a run stands empty on average, though of a long one most is never
+ * touched, which speaks for a short one; what the head and the last bit of a run lose is lost in each
+ * of its runs, which speaks for long ones once it has much.
  *
  * Within a run records follow each other without gaps. Freed ones form a list (a 2-byte link inside
  * the record: its successor's place in units of 4 bytes from the chunk's start, 0 ends it); memory
@@ -27,8 +27,8 @@
  * much memory keeps a few freed records aside (`recent`) and gives them out again first:
  * overwriting and evicting in a steady state go without the runs.
  *
- * Cost: see tests/bench/bench_cells.c. In 64 heaps, 124-byte records take 125.0 bytes each if there
- * are ten million of them, 126.3 resident if one million.
+ * Cost: see tests/bench/bench_cells.c. In 64 heaps, 124-byte records take 124.4 bytes each if there
+ * are ten million of them, 124.9 resident if one million.
  *
  * In test builds freed records are overwritten, and poisoned under the address sanitizer.
  */
@@ -55,12 +55,13 @@
 #define SHOW(p, size) ((void)(p), (void)(size))
 #endif
 
-#define CHUNK         ((size_t)32768)
-#define GRANULE       ((size_t)1024)
+#define CHUNK         ((size_t)65536)
+#define GRANULE       ((size_t)2048)
 #define GRANULES      32
 #define CLASSES       64
 #define UNIT          4
 #define FREED_PATTERN 0xDB
+#define EMPTY_MAX     ((size_t)4096)      /* what a run's empty half costs at most */
 #define SPARE_FROM    8                   /* a heap of so many chunks keeps an empty one */
 #define RECENT_FROM   ((size_t)512 << 10) /* bytes in use from which on a class has some ... */
 #define RECENT_MAX    16                  /* ... recent records, and how many */
@@ -358,7 +359,8 @@ static unsigned best_length(const struct cells *cells, unsigned class)
         size_t whole = LENGTH[i] * GRANULE, size = size_of(class);
         size_t head = LENGTH[i] == GRANULES ? sizeof(struct chunk) : sizeof(struct run);
         size_t filled = (whole - head) / size * size;
-        size_t loss = whole / 2 + cells->bytes[class] * (whole - filled) / filled;
+        size_t loss =
+            MIN_OF(whole / 2, EMPTY_MAX) + cells->bytes[class] * (whole - filled) / filled;
         if (loss < least)
             least = loss, best = i;
     }

@@ -1,6 +1,6 @@
 /* table.c - the hash table of the keyspace; see table.h for what a bucket looks like.
  *
- * In place. All buckets are in one array, kept in segments of 4 KiB behind a directory. While the
+ * In place. All buckets are in one array, kept in segments of 2 KiB behind a directory. While the
  * number of buckets changes from n to m > n, or back, positions before `split` are spread over n
  * buckets (`below`) and the others over m (`above`):
  *
@@ -24,7 +24,7 @@
  * Readers without the lock (table_candidate) read a bucket through the head and a directory. A
  * wrong bucket does no harm, but a wrong pointer to one would. So heads and directories are never
  * given back to the allocator: they wait in a pool to become heads and directories again, and hold
- * pointers to segments or NULL at any time. There are few of them: a directory takes 0.2 % of its
+ * pointers to segments or NULL at any time. There are few of them: a directory takes 0.4 % of its
  * table.
  *
  * Cost: see tests/bench/bench_table.c. A large table takes 9.4 bytes per item, a small one (10 to

@@ -74,6 +74,16 @@ static void run_quit(struct call *call)
     RELAXED_STORE(&call->client->flags, call->client->flags | CLIENT_CLOSE_AFTER_REPLY);
 }
 
+/* BUSY ms: the worker does nothing else meanwhile. */
+static void run_busy(struct call *call)
+{
+    int64_t ms;
+    if (!call_i64(call, 1, &ms, NULL))
+        return;
+    clock_sleep_us((uint64_t)ms * 1000);
+    reply_ok(call->reply);
+}
+
 /* FILL n: a reply of n bytes. */
 static void run_fill(struct call *call)
 {
@@ -188,6 +198,7 @@ static const struct command fixture_rows[] = {
     {.name = "set", .run = run_set, .arity = 3, .flags = CMD_WRITE, .keys = KEYS_ONE(KEY_OW)},
     {.name = "get", .run = run_get, .arity = 2, .flags = CMD_READONLY, .keys = KEYS_ONE(KEY_RO)},
     ROW("quit", run_quit, 1),
+    ROW("busy", run_busy, 2),
     ROW("fill", run_fill, 2),
     ROW("gate", run_gate, 2),
     ROW("later", run_later, 1),

@@ -90,6 +90,63 @@ static void a_half_closed_connection_gets_its_replies(void **state)
     net_fixture_close(&f);
 }
 
+/* More connections are ready at once than have room for their replies until the end of the turn;
+ * some have ended, some wait for the log, some get a long reply, or one by reference. */
+static void replies_of_one_turn(void **state)
+{
+    enum { CLIENTS = 3 * WORKER_PARKED + 7 };
+    int fds[CLIENTS];
+    net_fixture_open(&f, 1, "");
+    int busy = client_of(&f);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = client_of(&f);
+        id_of(fds[i]);
+    }
+    for (int round = 0; round < 3; round++) {
+        __atomic_store_n(&fixture_durable, 10, __ATOMIC_RELEASE);
+        say(busy, "BUSY 200\r\n");
+        clock_sleep_us(20000);
+        for (int i = 0; i < CLIENTS; i++) {
+            char text[64];
+            snprintf(text, sizeof text, "ECHO %d\r\n%s\r\nPING\r\n", i,
+                     i % 5 == 1   ? "GATE 11"
+                     : i % 5 == 2 ? "FILL 40000"
+                     : i % 5 == 3 ? "FILL 100"
+                                  : "GATE 9");
+            say(fds[i], text);
+            if (round == 2 && i % 3 == 0)
+                shutdown(fds[i], SHUT_WR);
+        }
+        assert_true(hears(busy, "+OK\r\n"));
+        say(busy, "PING\r\n");
+        assert_true(hears(busy, "+PONG\r\n"));
+        __atomic_store_n(&fixture_durable, 11, __ATOMIC_RELEASE);
+        net_durable_moved(&f.server);
+        for (int i = 0; i < CLIENTS; i++) {
+            char wanted[64];
+            int len = i % 5 == 2 ? 40000 : 100;
+            snprintf(wanted, sizeof wanted, "$%d\r\n%d\r\n", i > 99 ? 3 : i > 9 ? 2 : 1, i);
+            assert_true(hears(fds[i], wanted));
+            if (i % 5 == 2 || i % 5 == 3) {
+                char body[40002];
+                snprintf(wanted, sizeof wanted, "$%d\r\n", len);
+                assert_true(hears(fds[i], wanted));
+                assert_true(take(fds[i], body, (size_t)len + 2));
+            } else {
+                assert_true(hears(fds[i], "+OK\r\n"));
+            }
+            assert_true(hears(fds[i], "+PONG\r\n"));
+        }
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_true(i % 3 != 0 || hears_end(fds[i]));
+        close(fds[i]);
+    }
+    close(busy);
+    assert_true(fixture_clients_become(&f, 0));
+    net_fixture_close(&f);
+}
+
 static void ten_thousand_commands_in_one_write(void **state)
 {
     struct bytes request = {0};
@@ -721,6 +778,7 @@ int main(void)
         TEST(serves_byte_by_byte),
         TEST(quit_replies_and_ends),
         TEST(a_half_closed_connection_gets_its_replies),
+        TEST(replies_of_one_turn),
         TEST(ten_thousand_commands_in_one_write),
         TEST(a_large_value_in_small_pieces),
         TEST(an_announced_length_costs_no_memory),

@@ -335,6 +335,41 @@ static void clear_lets_go(void **state)
     reply_buffer_free(&r);
 }
 
+/* By exchange and by copy; what was held goes along, the dialect does not. */
+static void moves(void **state)
+{
+    for (size_t cap_max = 0; cap_max <= 1 << 20; cap_max += 1 << 20) {
+        static char body[REPLY_REFERENCE_MIN];
+        struct reply_buffer from, to;
+        int released = 0;
+        size_t len;
+        reply_buffer_init(&from);
+        reply_buffer_init(&to);
+        from.resp3 = true;
+        for (int round = 0; round < 3; round++) {
+            reply_null(&from);
+            reply_bulk_reference(&from, slice_of(body, sizeof body), count_release, &released);
+            reply_ok(&from);
+            char *before = interleave(&from, &len), *after;
+            size_t was = len;
+            reply_buffer_move(&to, &from, cap_max);
+            after = interleave(&to, &len);
+            assert_int_equal(len, was);
+            assert_memory_equal(before, after, len);
+            free(before);
+            free(after);
+            assert_true(from.bytes.len == 0 && from.reference_count == 0);
+            assert_true(from.reference_bytes == 0 && from.resp3 && !to.resp3);
+            reply_buffer_clear(&from);
+            assert_int_equal(released, round);
+            reply_buffer_clear(&to);
+            assert_int_equal(released, round + 1);
+        }
+        reply_buffer_free(&from);
+        reply_buffer_free(&to);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +387,7 @@ int main(void)
         cmocka_unit_test(small_references_are_copied),
         cmocka_unit_test(muted),
         cmocka_unit_test(clear_lets_go),
+        cmocka_unit_test(moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
