@@ -8,7 +8,7 @@ seconds: the server is pinned to CPU 0 and the load generator (redis-benchmark) 
 servers take turns (A B A B ...) and medians are compared. User and system time are told apart by
 the proportion the kernel accounts. Memory is resident bytes over an empty server. Each benchmark
 prints its rows with the target it is held to; the exit code is 1 if a target was missed. NAMEs are
-parts of benchmark names; all run in about four minutes.
+parts of benchmark names; all run in about five minutes.
 
 Environment: SPILLWAY_SERVER and REDIS_SERVER choose other binaries, SPILLWAY_ARGS adds arguments to
 the first.
@@ -43,7 +43,7 @@ ECHO = os.path.join(ROOT, "build", "tests", "bench", "echo")
 
 
 class Options:
-    rounds = 3
+    rounds = 5
     scale = 1.0  # of the number of requests
 
 
@@ -220,8 +220,8 @@ def bench_p16():
     """GET and SET in pipelines of 16 on a million keys of 16 bytes with values of 100."""
     in_turns(
         [
-            ("get-p16", 0.40, 1000000, ("-t", "get", "-c", 50, "-P", 16, "-r", 1000000)),
-            ("set-p16", 0.45, 1000000, ("-t", "set", "-c", 50, "-P", 16, "-r", 1000000, "-d", 100)),
+            ("get-p16", 0.40, 2000000, ("-t", "get", "-c", 50, "-P", 16, "-r", 1000000)),
+            ("set-p16", 0.45, 2000000, ("-t", "set", "-c", 50, "-P", 16, "-r", 1000000, "-d", 100)),
         ],
         prepare=lambda server: fill_keys(server, 1000000, set_requests(100)),
     )
@@ -234,7 +234,7 @@ def bench_get64k():
         with server.client() as client:
             client.must("SET", "big", letters(65536))
 
-    in_turns([("get-64k", 0.75, 30000, ("-c", 50, "GET", "big"))], prepare)
+    in_turns([("get-64k", 0.75, 100000, ("-c", 50, "GET", "big"))], prepare)
 
 
 def bench_mset10():
@@ -511,7 +511,7 @@ BENCHMARKS = {
 def main():
     parser = argparse.ArgumentParser(description="Benchmarks Spillway beside redis-server.")
     parser.add_argument("-l", "--list", action="store_true", help="list the benchmarks")
-    parser.add_argument("-r", "--rounds", type=int, default=3, help="turns of each server (3)")
+    parser.add_argument("-r", "--rounds", type=int, default=5, help="turns of each server (5)")
     parser.add_argument(
         "--quick",
         action="store_true",
