@@ -5,6 +5,7 @@
  *      appendonlydir/appendonly.aof.4.incr.aof        an increment
  *      appendonlydir/temp-rewriteaof-bg-<pid>.aof     a base being written
  *      appendonlydir/temp-appendonly.aof.incr         an increment that belongs to no manifest yet
+ *      appendonlydir/appendonly.aof.manifest.retired  what it lists is being removed
  *      appendonlydir/<name>.damaged-<seconds>         set aside, never touched again
  *
  * Used by one thread at a time (while starting: its; then the saver). All functions block on the
@@ -56,6 +57,17 @@ void aof_dir_collect(struct aof_dir *d);
 /* Removes empty increments that the manifest (just read) does not list: what a failed rewrite left
  * when it could not remove them either. */
 void aof_dir_remove_empty(struct aof_dir *d);
+/* Removes bases and increments that the manifest does not list and whose numbers are under its
+ * base's: what could not be removed when it was replaced, or was never listed. Nothing while the
+ * manifest lists damaged files: somebody may want the older ones. */
+void aof_dir_remove_superseded(struct aof_dir *d);
+/* Gives up the chain on disk, in a way that a crash cannot stop: the manifest is renamed, then the
+ * files go. What is left is removed by aof_dir_finish_retired, now or after a restart. */
+int aof_dir_retire(struct aof_dir *d) NODISCARD;
+void aof_dir_finish_retired(struct aof_dir *d);
+/* Sets aside all bases and increments, for want of a manifest that says what they are. Returns how
+ * many there were. */
+unsigned aof_dir_set_aside_all(struct aof_dir *d);
 /* Renames a file to "<name>.damaged-<seconds>". */
 int aof_dir_set_aside(struct aof_dir *d, const char *name) NODISCARD;
 /* Counts the files of the manifest as ours (gate_adopt). */

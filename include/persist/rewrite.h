@@ -24,7 +24,6 @@ struct rewrite {
     /* results */
     uint64_t base_bytes, keys, peak_bytes, cut_us, data_bytes; /* as in struct snapshot_job */
     uint64_t cut;                                              /* log offset */
-    bool damaged_chain; /* the old chain is gone although the rewrite failed (replace_old) */
 };
 
 /* Runs it; blocks. 0, or a negative errno: the old chain stands (unless replace_old had removed it)

@@ -541,6 +541,18 @@ static void judge_repair(struct core *core)
         out->repair = out->replace_old = true;
 }
 
+/* A rewrite that failed for another reason than space is tried again once the disk has shown that it
+ * works; without logging nothing else would make it show that. */
+static void ask_for_proof(struct core *core)
+{
+    const struct volume_probe *probe = &core->in.probe;
+    uint64_t now = core->in.now_ms;
+    bool waits = core->last_failed && !core->last_failed_for_space && core->options.appendonly &&
+                 !core->rewriting && !core->out.mount_lost && probe->ok_began_ms <= core->failed_ms;
+    if (waits && now - core->failed_ms >= PROBE_EVERY_MS && now - probe->began_ms >= PROBE_EVERY_MS)
+        core->out.chores.probe = true;
+}
+
 /* ---- credit ---- */
 
 /* What is left above the critical mark; while a rewrite runs, also above the mark that will hold
@@ -666,6 +678,7 @@ bool core_step(struct core *core, const struct core_inputs *in)
     note_failed_slack(core);
     judge_rewrite(core);
     judge_repair(core);
+    ask_for_proof(core);
     grant_credit(core);
     choose_log_step(core);
     choose_slowness(core);

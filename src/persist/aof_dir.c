@@ -252,6 +252,120 @@ void aof_dir_remove_empty(struct aof_dir *d)
         LOG_WARNING("Cannot list %s: %s", d->path, strerror(-error));
 }
 
+/* Whether the name is "<filename>.<seq>.base.rdb", ".base.aof" or ".incr.aof". */
+static bool is_chain_file(const struct aof_dir *d, const char *name, uint64_t *seq)
+{
+    static const char *const kinds[] = {".base.rdb", ".base.aof", ".incr.aof"};
+    size_t len = strlen(name);
+    *seq = seq_in(name, d->filename);
+    for (size_t i = 0; i < COUNT_OF(kinds) && *seq; i++)
+        if (len > strlen(kinds[i]) && strcmp(name + len - strlen(kinds[i]), kinds[i]) == 0)
+            return true;
+    return false;
+}
+
+struct chain_search {
+    struct aof_dir *dir;
+    struct manifest found;
+};
+
+static int superseded_visit(const char *name, void *ctx)
+{
+    struct aof_dir *d = ctx;
+    const struct manifest_file *base = manifest_base(&d->manifest);
+    uint64_t seq;
+    if (is_chain_file(d, name, &seq) && seq < base->seq && !manifest_has(&d->manifest, name))
+        aof_dir_discard(d, name);
+    return 0;
+}
+
+void aof_dir_remove_superseded(struct aof_dir *d)
+{
+    bool damaged = false;
+    for (uint32_t i = 0; i < d->aside.count; i++)
+        damaged |= manifest_has(&d->manifest, d->aside.files[i].name);
+    if (!manifest_base(&d->manifest) || damaged)
+        return;
+    int error = file_list(d->path, superseded_visit, d);
+    if (error)
+        LOG_WARNING("Cannot list %s: %s", d->path, strerror(-error));
+}
+
+/* ---- retiring a chain ---- */
+
+static char *retired_path(const struct aof_dir *d)
+{
+    struct bytes path = {0};
+    bytes_printf(&path, "%s/%s.manifest.retired", d->path, d->filename);
+    bytes_str(&path);
+    return path.data;
+}
+
+int aof_dir_retire(struct aof_dir *d)
+{
+    char *from = aof_dir_manifest_path(d), *to = retired_path(d);
+    int error = gate_rename(d->gate, from, to);
+    mem_free(from);
+    mem_free(to);
+    if (error == -ENOENT)
+        error = 0;
+    if (error)
+        return error;
+    manifest_free(&d->on_disk);
+    for (uint32_t i = 0; i < d->manifest.count; i++)
+        aof_dir_discard(d, d->manifest.files[i].name);
+    manifest_free(&d->manifest);
+    return 0;
+}
+
+void aof_dir_finish_retired(struct aof_dir *d)
+{
+    char *path = retired_path(d), *data;
+    struct manifest retired;
+    const char *why;
+    uint32_t line;
+    size_t len;
+    bool done = true;
+    int error = file_read_all(path, MANIFEST_BYTES_MAX, &data, &len);
+    if (error == 0 && manifest_parse(slice_of(data, len), &retired, &why, &line)) {
+        for (uint32_t i = 0; i < retired.count; i++) {
+            char *file = aof_dir_path(d, retired.files[i].name);
+            if (!manifest_has(&d->manifest, retired.files[i].name) && file_exists(file))
+                done = remove_one(d, retired.files[i].name) == 0 && done;
+            mem_free(file);
+        }
+        manifest_free(&retired);
+    }
+    if (error == 0)
+        mem_free(data);
+    if (error != -ENOENT && done && (error = gate_remove(d->gate, path)) != 0)
+        LOG_WARNING("Cannot remove %s: %s", path, strerror(-error));
+    mem_free(path);
+}
+
+static int chain_visit(const char *name, void *ctx)
+{
+    uint64_t seq;
+    struct aof_dir *d = ((struct chain_search *)ctx)->dir;
+    if (is_chain_file(d, name, &seq))
+        manifest_add(&((struct chain_search *)ctx)->found, name, seq, MANIFEST_HISTORY);
+    return 0;
+}
+
+unsigned aof_dir_set_aside_all(struct aof_dir *d)
+{
+    struct chain_search s = {.dir = d};
+    int error = file_list(d->path, chain_visit, &s);
+    if (error && error != -ENOENT)
+        LOG_WARNING("Cannot list %s: %s", d->path, strerror(-error));
+    unsigned count = s.found.count;
+    for (unsigned i = 0; i < count; i++)
+        if (aof_dir_set_aside(d, s.found.files[i].name) != 0)
+            manifest_add(&d->aside, s.found.files[i].name, 0, MANIFEST_HISTORY);
+    manifest_free(&s.found);
+    return count;
+}
+
 void aof_dir_clear_history(struct aof_dir *d)
 {
     struct manifest kept = {0};

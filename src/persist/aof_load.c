@@ -53,7 +53,9 @@ static int read_more(struct loading *l, size_t wanted)
         l->window.len -= l->at;
         l->at = 0;
     }
-    size_t step = MAX_OF(wanted, (size_t)WINDOW_STEP);
+    /* A length that the file announces costs no more memory than the file has bytes. */
+    uint64_t size = l->result->size, left = size > l->read_to ? size - l->read_to : 0;
+    size_t step = (size_t)MIN_OF(MAX_OF(wanted, (size_t)WINDOW_STEP), left + 1);
     if (l->window.cap - l->window.len < step) {
         size_t cap = MAX_OF(l->window.len + step, l->window.cap + l->window.cap / 2);
         char *data = mem_try_realloc(l->window.data, cap);

@@ -249,12 +249,17 @@ static enum persist_loaded load_log(struct persist *p, const struct persist_opti
     }
     aof_sweep_leftovers(p->dir.gate, p->dir.path, p->dir.filename);
     error = aof_dir_read(&p->dir, &why, &line);
+    if (error == 0 || error == -ENOENT)
+        aof_dir_finish_retired(&p->dir);
     if (error == 0) {
         aof_dir_remove_empty(&p->dir);
         return load_chain(p, options);
     }
-    if (error == -ENOENT)
+    if (error == -ENOENT) {
+        if (aof_dir_set_aside_all(&p->dir))
+            LOG_WARNING("There is no manifest in %s: nothing is loaded from there", p->dir.path);
         return load_without_manifest(p, options);
+    }
     char *path = aof_dir_manifest_path(&p->dir);
     if (error == -EBADMSG)
         LOG_WARNING("The manifest %s makes no sense in line %u: %s", path, line, why);
@@ -265,6 +270,7 @@ static enum persist_loaded load_log(struct persist *p, const struct persist_opti
     mem_free(path);
     if (options->aof_damage == PERSIST_REFUSE_DAMAGE)
         return PERSIST_LOAD_FAILED;
+    aof_dir_set_aside_all(&p->dir);
     enum persist_loaded loaded = load_without_manifest(p, options);
     p->fresh_wanted = true;
     return loaded;

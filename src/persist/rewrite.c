@@ -134,19 +134,9 @@ static char *temp_base_path(const struct aof_dir *d)
  * base is written loses what was on disk. */
 static int remove_old(struct step *s)
 {
-    struct aof_dir *d = s->r->dir;
     LOG_WARNING("Two copies of the data set do not fit on this disk: removing the old log before "
                 "the new base is written");
-    char *path = aof_dir_manifest_path(d);
-    int error = gate_remove(d->gate, path);
-    mem_free(path);
-    if (error)
-        return error;
-    s->r->damaged_chain = true;
-    for (uint32_t i = 0; i < d->manifest.count; i++)
-        remove_path(s, aof_dir_path(d, d->manifest.files[i].name));
-    manifest_free(&d->manifest);
-    return 0;
+    return aof_dir_retire(s->r->dir);
 }
 
 static int write_base(struct step *s)
@@ -231,6 +221,8 @@ static int switch_over(struct step *s)
         LOG_WARNING("The new manifest could not be synced: %s", strerror(-error));
     } else {
         aof_dir_clear_history(d);
+        aof_dir_finish_retired(d);
+        aof_dir_remove_superseded(d);
     }
     mem_free(base_name);
     return listed ? 0 : error;

@@ -387,8 +387,10 @@ static void run_what_is_due(struct persist *p, const struct persist_options *opt
     guard_wants(p->parts.guard, &wants);
     if (wants.sweep) {
         aof_sweep_leftovers(guard_gate(p->parts.guard), options->dir, NULL);
-        if (p->dir_ready)
+        if (p->dir_ready) {
             aof_sweep_leftovers(p->dir.gate, p->dir.path, p->dir.filename);
+            aof_dir_remove_superseded(&p->dir);
+        }
     }
     if (UNLIKELY(RELAXED_LOAD(&p->want_reload)) && run_reload(p))
         return;

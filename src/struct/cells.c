@@ -21,7 +21,7 @@
  * that was never used is taken from `fresh` on. Runs with room are in a list per class, in the
  * order in which they got some: records are taken from the latest, which is in the cache and nearly
  * full, while sparse runs have the time to become empty. An empty run goes back to its chunk, an
- * empty chunk to the system, but for one that a heap keeps where it does not matter.
+ * empty chunk to the system, but for one that each heap keeps.
  *
  * To free a record is to write to its run's head, which is seldom in the cache. So a class with
  * much memory keeps a few freed records aside (`recent`) and gives them out again first:
@@ -62,7 +62,6 @@
 #define UNIT          4
 #define FREED_PATTERN 0xDB
 #define EMPTY_MAX     ((size_t)4096)      /* what a run's empty half costs at most */
-#define SPARE_FROM    8                   /* a heap of so many chunks keeps an empty one */
 #define RECENT_FROM   ((size_t)512 << 10) /* bytes in use from which on a class has some ... */
 #define RECENT_MAX    16                  /* ... recent records, and how many */
 
@@ -85,11 +84,10 @@ struct chunk {
     struct chunk *next, *prev; /* those with as much room */
     struct block *block;       /* set once: where it is from */
     uint32_t idle;             /* bit for each granule that is in no run */
-    uint8_t granules;
-    uint8_t room;            /* longest idle run: its index into LENGTH plus one, or 0 */
-    bool whole;              /* one run over all granules: `begin` need not be read */
-    struct run first;        /* of granule 0; other runs begin with theirs */
-    uint8_t begin[GRANULES]; /* granule in which the run of a granule begins */
+    uint8_t room;              /* longest idle run: its index into LENGTH plus one, or 0 */
+    bool whole;                /* one run over all granules: `begin` need not be read */
+    struct run first;          /* of granule 0; other runs begin with theirs */
+    uint8_t begin[GRANULES];   /* granule in which the run of a granule begins */
 };
 
 struct cells {
@@ -147,18 +145,14 @@ static bool has_room(const struct run *r, size_t size)
     return r->free || r->fresh + size / UNIT <= r->end;
 }
 
-static size_t chunk_size(const struct chunk *c)
-{
-    return c->granules * GRANULE;
-}
-
 /* ---- The pool --------------------------------------------------------------------------------
 
-   All heaps take their chunks from blocks of 32, because the allocator's bookkeeping and padding
+   All heaps take their chunks from blocks of 16, because the allocator's bookkeeping and padding
    would cost a fiftieth of each. Pages of a chunk that comes back are given to the system at once,
-   the block when all of its chunks are back. */
+   the block when all of its chunks are back, but for one that waits for the next chunk. */
 
-#define BLOCK_CHUNKS 32
+#define BLOCK_CHUNKS 16
+#define BLOCK_IDLE   ((UINT32_C(1) << BLOCK_CHUNKS) - 1)
 
 struct block {
     struct block *next, *prev; /* those with idle chunks */
@@ -195,15 +189,15 @@ static struct block *block_new(void)
     b->base = mem_try_zalloc_aligned(CHUNK, BLOCK_CHUNKS * CHUNK);
     if (!b->base)
         PANIC("out of memory: %zu bytes for records", BLOCK_CHUNKS * CHUNK);
-    b->idle = UINT32_MAX;
+    b->idle = BLOCK_IDLE;
     HIDE(b->base, BLOCK_CHUNKS * CHUNK);
     RELAXED_ADD(&pool_idle, BLOCK_CHUNKS * CHUNK);
     block_link(b);
     return b;
 }
 
-/* A zeroed chunk of which the first `size` bytes will be used. */
-static struct chunk *pool_take(size_t size)
+/* A zeroed chunk. */
+static struct chunk *pool_take(void)
 {
     lock_take(&pool_lock);
     struct block *b = pool_blocks ? pool_blocks : block_new();
@@ -212,9 +206,9 @@ static struct chunk *pool_take(size_t size)
     if (b->idle == 0)
         block_unlink(b);
     lock_drop(&pool_lock);
-    RELAXED_ADD(&pool_idle, -size);
+    RELAXED_ADD(&pool_idle, -CHUNK);
     struct chunk *c = (struct chunk *)(b->base + i * CHUNK);
-    SHOW(c, size);
+    SHOW(c, CHUNK);
     c->block = b;
     return c;
 }
@@ -222,21 +216,20 @@ static struct chunk *pool_take(size_t size)
 static void pool_give(struct chunk *c)
 {
     struct block *b = c->block;
-    size_t size = chunk_size(c);
     unsigned i = (unsigned)(((char *)c - b->base) / (ptrdiff_t)CHUNK);
-    SHOW(c, size);
-    mem_discard(c, size);
-    HIDE(c, size);
-    RELAXED_ADD(&pool_idle, size);
+    SHOW(c, CHUNK);
+    mem_discard(c, CHUNK);
+    HIDE(c, CHUNK);
+    RELAXED_ADD(&pool_idle, CHUNK);
     lock_take(&pool_lock);
     if (b->idle == 0)
         block_link(b);
     b->idle |= UINT32_C(1) << i;
-    bool all = b->idle == UINT32_MAX;
-    if (all)
+    bool surplus = b->idle == BLOCK_IDLE && (b->next || b->prev);
+    if (surplus)
         block_unlink(b);
     lock_drop(&pool_lock);
-    if (all) {
+    if (surplus) {
         RELAXED_ADD(&pool_idle, -(BLOCK_CHUNKS * CHUNK));
         SHOW(b->base, BLOCK_CHUNKS * CHUNK);
         mem_free(b->base);
@@ -290,43 +283,33 @@ static void chunk_unlink(struct cells *cells, struct chunk *c)
 
 static void chunk_discard(struct cells *cells, struct chunk *c)
 {
-    cells->held -= chunk_size(c);
+    cells->held -= CHUNK;
     pool_give(c);
 }
 
-/* An idle chunk for a run of LENGTH[i], not in a list yet. */
-static struct chunk *chunk_new(struct cells *cells, unsigned i)
+/* An idle chunk, not in a list yet. */
+static struct chunk *chunk_new(struct cells *cells)
 {
     struct chunk *c = cells->spare;
-    if (c && c->granules >= LENGTH[i]) {
+    if (c) {
         cells->spare = NULL;
         return c;
     }
-    c = pool_take(CHUNK);
-    c->granules = GRANULES;
+    c = pool_take();
     c->idle = UINT32_MAX;
-    cells->held += chunk_size(c);
-    HIDE(c + 1, chunk_size(c) - sizeof(*c));
+    cells->held += CHUNK;
+    HIDE(c + 1, CHUNK - sizeof(*c));
     return c;
 }
 
-/* Keeping an empty chunk spares a heap of one record, or a large one, the way to the system. */
-static bool affords_spare(const struct cells *cells, const struct chunk *spare)
-{
-    return spare->granules < GRANULES || cells->held >= SPARE_FROM * CHUNK;
-}
-
-/* An idle chunk, which is in no list, leaves the heap or waits as its spare. */
+/* An idle chunk, which is in no list, waits as the heap's spare or leaves it. Without a spare, one
+ * record that comes and goes would make its heap go to the system again and again. */
 static void chunk_retire(struct cells *cells, struct chunk *c)
 {
-    if (!cells->spare && affords_spare(cells, c))
-        cells->spare = c;
-    else
+    if (cells->spare)
         chunk_discard(cells, c);
-    if (cells->spare && !affords_spare(cells, cells->spare)) {
-        chunk_discard(cells, cells->spare);
-        cells->spare = NULL;
-    }
+    else
+        cells->spare = c;
 }
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
@@ -376,7 +359,7 @@ static struct run *granules_take(struct cells *cells, unsigned i)
     if (c)
         chunk_unlink(cells, c);
     else
-        c = chunk_new(cells, i);
+        c = chunk_new(cells);
     unsigned begin = (unsigned)__builtin_ctz(idle_runs(c, i));
     uint32_t taken = UINT32_MAX >> (GRANULES - LENGTH[i]) << begin;
     c->idle &= ~taken;
@@ -418,7 +401,7 @@ static NOINLINE void run_give(struct cells *cells, struct run *r)
         HIDE(r, sizeof(*r));
     chunk_unlink(cells, c);
     c->idle |= UINT32_MAX >> (GRANULES - length) << begin;
-    if (c->idle == UINT32_MAX >> (GRANULES - c->granules))
+    if (c->idle == UINT32_MAX)
         chunk_retire(cells, c);
     else
         chunk_link(cells, c);

@@ -386,6 +386,30 @@ static void io_errors_are_repaired_after_a_probe(void **state)
     assert_int_equal(w.core.out.act.growth, GUARD_GROWTH_METERED);
 }
 
+/* Without logging too, when only a rewrite can give back the space that is missing. */
+static void a_failed_rewrite_asks_for_a_probe(void **state)
+{
+    struct world w = begin(64 * MIB, GUARD_POLICY_MEMORY_ONLY, GUARD_EVICTION_NONE);
+    w.data = w.base = 2 * MIB;
+    w.increment = 20 * MIB;
+    sizes(&w);
+    step(&w, 100);
+    w.neighbour = 64 * MIB - w.base - w.increment - 4 * MIB;
+    step(&w, 100);
+    assert_true(w.core.out.act.memory_only && !w.core.out.act.log_on);
+    assert_true(w.core.out.compact != GUARD_TRIGGER_NONE);
+    w.probe_fails = true;
+    rewrite(&w, EIO);
+    step(&w, 1000);
+    assert_int_equal(w.core.out.compact, GUARD_TRIGGER_NONE);
+    w.in.now_ms += 1000;
+    core_step(&w.core, &w.in);
+    assert_true(w.core.out.chores.probe);
+    w.probe_fails = false;
+    step(&w, 100);
+    assert_true(w.core.out.compact != GUARD_TRIGGER_NONE);
+}
+
 static void a_failed_fsync_is_repaired_at_once(void **state)
 {
     struct world w = begin(1024 * MIB, GUARD_POLICY_SHED, GUARD_EVICTION_NONE);
@@ -576,6 +600,7 @@ int main(void)
         cmocka_unit_test(a_static_neighbour_is_made_room_beside),
         cmocka_unit_test(unknown_evicts_nothing_and_refuses_nothing),
         cmocka_unit_test(io_errors_are_repaired_after_a_probe),
+        cmocka_unit_test(a_failed_rewrite_asks_for_a_probe),
         cmocka_unit_test(a_failed_fsync_is_repaired_at_once),
         cmocka_unit_test(a_stall_is_met_at_its_timeout),
         cmocka_unit_test(a_write_that_hangs_is_a_stall_too),
