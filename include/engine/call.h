@@ -73,6 +73,9 @@ bool call_long_double(struct call *call, uint32_t at, long double *out, const ch
 
 /* The string entry under a key: false after replying WRONGTYPE. *entry NULL = absent. */
 bool call_find_string(struct call *call, const struct key *key, unsigned how, struct entry **entry);
+/* The same for any type of value. */
+bool call_find_value(struct call *call, const struct key *key, unsigned how, enum value_type type,
+                     struct entry **entry);
 /* Replies the string of an entry: copied when small, by reference when large. */
 void call_reply_string(struct call *call, const struct entry *entry);
 

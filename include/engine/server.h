@@ -56,9 +56,6 @@ struct server {
     uint32_t
         gate_replies;  /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
     uint32_t shutdown; /* atomic: enum server_shutdown, of a SHUTDOWN that saves first */
-    /* Atomic: bytes from which on an element of a list is kept in a node of its own; 0 = 1 GiB. Set by
-     * DEBUG QUICKLIST-PACKED-THRESHOLD, for tests of lists. */
-    uint64_t list_packed_threshold;
     uint64_t peak_memory;    /* atomic */
     uint64_t startup_memory; /* set once: bytes in use before any data was loaded */
     char *config_path;       /* set once; absolute; NULL without a file */

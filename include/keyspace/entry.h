@@ -19,21 +19,7 @@
 #include <string.h>
 #include "base/bytes.h"
 #include "value/blob.h"
-
-enum value_type { TYPE_STRING, TYPE_LIST, TYPE_SET, TYPE_ZSET, TYPE_HASH, TYPE_STREAM, TYPE_COUNT };
-
-enum value_encoding {
-    ENCODING_RAW,
-    ENCODING_INT,
-    ENCODING_EMBSTR,
-    ENCODING_LISTPACK,
-    ENCODING_QUICKLIST,
-    ENCODING_INTSET,
-    ENCODING_HASHTABLE,
-    ENCODING_SKIPLIST,
-    ENCODING_STREAM,
-    ENCODING_COUNT
-};
+#include "value/class.h"
 
 enum entry_flags {
     ENTRY_EXPIRES = 1,
@@ -67,9 +53,6 @@ ALWAYS_INLINE enum value_encoding entry_encoding(const struct entry *e)
 {
     return (enum value_encoding)(e->type_encoding >> 4);
 }
-
-const char *value_type_name(enum value_type type);             /* "string" ... as TYPE answers */
-const char *value_encoding_name(enum value_encoding encoding); /* as OBJECT ENCODING answers */
 
 ALWAYS_INLINE bool entry_expires(const struct entry *e)
 {
@@ -126,6 +109,12 @@ ALWAYS_INLINE struct slice entry_string(const struct entry *e)
     return slice_of(blob->data, blob->len);
 }
 
+/* What is outside the entry: with ENTRY_OUTLINE only, as every entry has that is not a string. */
+ALWAYS_INLINE struct value entry_value(const struct entry *e)
+{
+    return (struct value){entry_pointer(e), e->type_encoding & 15, e->type_encoding >> 4};
+}
+
 ALWAYS_INLINE uint32_t entry_clock(const struct entry *e)
 {
     return (uint32_t)e->clock[0] | (uint32_t)e->clock[1] << 8 | (uint32_t)e->clock[2] << 16;
@@ -133,6 +122,7 @@ ALWAYS_INLINE uint32_t entry_clock(const struct entry *e)
 
 size_t entry_size(
     const struct entry *e); /* bytes of the allocation, without what OUTLINE points to */
-size_t entry_memory(const struct entry *e); /* with everything it owns, as MEMORY USAGE counts */
+/* With everything it owns, as MEMORY USAGE counts; samples: of value_memory. */
+size_t entry_memory(const struct entry *e, size_t samples);
 
 #endif

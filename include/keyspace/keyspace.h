@@ -13,6 +13,7 @@
 #include "base/rand.h"
 #include "keyspace/entry.h"
 #include "keyspace/hold.h"
+#include "value/limits.h"
 
 /* A key as commands name it. The name is borrowed. */
 struct key {
@@ -59,6 +60,7 @@ struct keyspace_options { /* written by configuration with RELAXED_STORE, read w
     int lfu_log_factor, lfu_decay_minutes;
     bool lazy_expire, lazy_evict, lazy_server_del; /* lazyfree-lazy-* */
     bool active_expire;                            /* DEBUG SET-ACTIVE-EXPIRE */
+    struct value_limits limits;                    /* of compact forms */
 };
 
 struct keyspace *keyspace_new(const struct keyspace_options *options); /* copied */
@@ -107,10 +109,15 @@ struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct
  * new key) and tells where to write it, in *place. Amortised for growing by appends. */
 struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, struct entry *entry,
                                    size_t len, char **place);
-/* A value by pointer (not strings): the entry takes ownership; an old value is freed. */
-struct entry *keyspace_put_pointer(struct hold *hold, const struct key *key, struct entry *entry,
-                                   enum value_type type, enum value_encoding encoding,
-                                   void *pointer, int64_t expire_ms);
+/* A value that is no string: the entry takes ownership; an old value is freed. */
+struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struct entry *entry,
+                                 struct value value, int64_t expire_ms);
+/* Before a value that is no string is changed in place: what a pass still needs of it is captured first.
+ * Answers the value, to be changed at once and then given to keyspace_value_edited, whose pointer and
+ * encoding may be others than before (the old pointer is the caller's to have freed). The entry stays
+ * where it is. An emptied value is the caller's to remove, with keyspace_remove. */
+struct value keyspace_edit_value(struct hold *hold, const struct key *key, struct entry *entry);
+void keyspace_value_edited(struct entry *entry, struct value value);
 /* Sets, or with EXPIRE_NONE removes, the expiry. A time in the past is the caller's to make a removal. */
 struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *entry,
                                   int64_t expire_ms);

@@ -23,11 +23,10 @@ void dump_frame(uint8_t rdb_type, struct slice value, struct bytes *out);
 /* A value that belongs to no key yet. */
 struct dump_value {
     enum value_type type;
-    enum value_encoding encoding; /* not for strings: the keyspace derives theirs */
-    struct blob *blob;            /* a large string, owned */
-    struct slice string;          /* a string's bytes: in the blob, in storage, or in the payload */
-    void *pointer;                /* not a string: the structure, owned */
-    struct bytes storage;
+    struct value value;   /* not a string: owned; pointer NULL: given away */
+    struct blob *blob;    /* a large string, owned */
+    struct slice string;  /* a string's bytes: in the blob, in storage, or in the payload */
+    struct bytes storage; /* owned */
 };
 
 enum dump_result {
@@ -39,7 +38,8 @@ enum dump_result {
 bool dump_verify(struct slice payload);
 /* Verifies and parses. On DUMP_OK *out is the caller's, to be given to dump_put or
  * dump_value_free; its string may point into the payload. */
-enum dump_result dump_parse(struct slice payload, struct dump_value *out) NODISCARD;
+enum dump_result dump_parse(struct slice payload, const struct value_limits *limits,
+                            struct dump_value *out) NODISCARD;
 /* Files the value under key (entry: what keyspace_find answered, or NULL) and takes it over. */
 struct entry *dump_put(struct hold *hold, const struct key *key, struct entry *entry,
                        struct dump_value *value, int64_t expire_ms);

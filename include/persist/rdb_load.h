@@ -25,6 +25,8 @@ struct rdb_reader {
     const char *why; /* set once something failed: what */
     int error;       /* negative errno of the source, or 0 */
     bool truncated;  /* it failed because the input ended */
+    /* What decides how values are kept. Set by rdb_load and dump_parse; at first the defaults. */
+    const struct value_limits *limits;
 };
 
 void rdb_reader_init(struct rdb_reader *r, struct slice bytes);

@@ -53,7 +53,7 @@ static void debug_quicklist_packed_threshold(struct call *call)
         call_error(call, "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
         return;
     }
-    RELAXED_STORE(&call->server->list_packed_threshold, bytes);
+    RELAXED_STORE(&keyspace_options(call->server->keyspace)->limits.list_packed_threshold, bytes);
     reply_ok(call->reply);
 }
 

@@ -9,7 +9,6 @@
 #include "base/sha1.h"
 #include "commands/debug.h"
 #include "engine/call.h"
-#include "persist/rdb_value.h"
 
 struct digest {
     unsigned char bytes[SHA1_SIZE];
@@ -52,21 +51,33 @@ static uint32_t type_number(enum value_type type)
     return numbers[type];
 }
 
+static void mix_parts(void *digest, const struct slice *parts, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        mix(digest, parts[i].data, parts[i].len);
+}
+
+/* An element of several parts is a sequence of them. */
+static void add_element(void *digest, const struct slice *parts, unsigned count)
+{
+    struct digest element = {{0}};
+    if (count == 1) {
+        add(digest, parts[0].data, parts[0].len);
+        return;
+    }
+    mix_parts(&element, parts, count);
+    add(digest, element.bytes, sizeof element.bytes);
+}
+
 static void mix_value(struct digest *d, const struct entry *entry)
 {
-    struct slice string;
-    struct bytes saved = {0};
     mix_number(d, type_number(entry_type(entry)));
-    switch (entry_type(entry)) {
-    case TYPE_STRING:
-        string = entry_string(entry);
+    if (entry_type(entry) == TYPE_STRING) {
+        struct slice string = entry_string(entry);
         mix(d, string.data, string.len);
-        break;
-    default: /* what RDB files say of it */
-        rdb_value_append(entry, false, &saved);
-        mix(d, saved.data, saved.len);
-        bytes_free(&saved);
-        break;
+    } else {
+        value_each(entry_value(entry),
+                   value_is_ordered(entry_type(entry)) ? mix_parts : add_element, d);
     }
     if (entry_expires(entry))
         add(d, "!!expire!!", 10);

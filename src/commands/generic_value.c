@@ -1,12 +1,11 @@
 /* generic_value.c - commands on values whatever their type: COPY, DUMP, RESTORE, OBJECT.
  *
- * A value is copied by way of its DUMP payload, which every type has, except for strings: their
- * bytes are copied, or shared when they are in a blob.
+ * Strings know how to be copied: their bytes are, or their blob is shared. Other values leave that to
+ * their class.
  */
 #include "commands/generic.h"
 
 #include "base/number.h"
-#include "base/panic.h"
 #include "commands/plain.h"
 #include "engine/settings.h"
 #include "persist/dump.h"
@@ -50,14 +49,7 @@ static void copy_string(struct call *call, const struct entry *from, const struc
 static void copy_other(struct call *call, const struct entry *from, const struct key *to,
                        struct entry *old)
 {
-    struct bytes payload = {0};
-    struct dump_value value;
-    int64_t expire_ms = entry_expire_ms(from);
-    dump_append(from, false, &payload);
-    enum dump_result result = dump_parse(bytes_slice(&payload), &value);
-    ASSERT(result == DUMP_OK);
-    dump_put(&call->hold, to, old, &value, expire_ms);
-    bytes_free(&payload);
+    keyspace_put_value(&call->hold, to, old, value_copy(entry_value(from)), entry_expire_ms(from));
 }
 
 void generic_copy(struct call *call)
@@ -206,7 +198,8 @@ static void restore_put(struct call *call, const struct key *key, struct entry *
 /* The value in the payload; false after replying what is wrong with it. */
 static bool read_payload(struct call *call, struct dump_value *value)
 {
-    enum dump_result result = dump_parse(call->argv[3], value);
+    enum dump_result result =
+        dump_parse(call->argv[3], &keyspace_options(call->server->keyspace)->limits, value);
     if (result == DUMP_BAD_CHECKSUM)
         call_error(call, "ERR DUMP payload version or checksum are wrong");
     else if (result != DUMP_OK)

@@ -140,11 +140,13 @@ static void stats_command(struct call *call)
 
 /* ---- USAGE ---- */
 
+#define USAGE_SAMPLES_DEFAULT 5
+
 static void usage_command(struct call *call)
 {
     struct key key = call_key(call, 2);
+    int64_t samples = USAGE_SAMPLES_DEFAULT;
     for (uint32_t i = 3; i < call->argc; i += 2) {
-        int64_t samples;
         if (!slice_is(call->argv[i], "samples") || i + 1 == call->argc) {
             call_syntax_error(call);
             return;
@@ -158,7 +160,7 @@ static void usage_command(struct call *call)
     }
     const struct entry *entry = keyspace_find(&call->hold, &key, FIND_PEEK);
     if (entry != NULL)
-        reply_int(call->reply, (int64_t)entry_memory(entry));
+        reply_int(call->reply, (int64_t)entry_memory(entry, (size_t)samples));
     else
         reply_null(call->reply);
 }

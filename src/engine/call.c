@@ -185,6 +185,16 @@ bool call_find_string(struct call *call, const struct key *key, unsigned how, st
     return false;
 }
 
+bool call_find_value(struct call *call, const struct key *key, unsigned how, enum value_type type,
+                     struct entry **entry)
+{
+    *entry = keyspace_find(&call->hold, key, how);
+    if (*entry == NULL || LIKELY(entry_type(*entry) == type))
+        return true;
+    call_wrong_type(call);
+    return false;
+}
+
 void call_reply_string(struct call *call, const struct entry *entry)
 {
     struct slice value = entry_string(entry);

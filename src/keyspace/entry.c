@@ -3,21 +3,8 @@
 #include "base/mem.h"
 #include "base/number.h"
 
-static const char *const type_names[TYPE_COUNT] = {"string", "list", "set",
-                                                   "zset",   "hash", "stream"};
-static const char *const encoding_names[ENCODING_COUNT] = {
-    "raw", "int", "embstr", "listpack", "quicklist", "intset", "hashtable", "skiplist", "stream",
-};
-
-const char *value_type_name(enum value_type type)
-{
-    return type_names[type];
-}
-
-const char *value_encoding_name(enum value_encoding encoding)
-{
-    return encoding_names[encoding];
-}
+/* A value whose freeing takes more than this is given to another thread, if it may be freed lazily. */
+#define LAZY_EFFORT_MIN 64
 
 enum value_encoding string_encoding_of(struct slice value)
 {
@@ -45,12 +32,12 @@ size_t entry_size(const struct entry *e)
            (e->flags & ENTRY_OUTLINE ? sizeof(void *) : e->value_len);
 }
 
-size_t entry_memory(const struct entry *e)
+size_t entry_memory(const struct entry *e, size_t samples)
 {
     size_t size = entry_size(e);
     size_t total = size <= CELLS_MAX ? cells_class_size(size) : mem_usable(e);
     if (e->flags & ENTRY_OUTLINE)
-        total += mem_usable(entry_pointer(e));
+        total += value_memory(entry_value(e), samples);
     return total;
 }
 
@@ -105,13 +92,19 @@ void entry_free_shell(struct shard *shard, struct entry *e)
     RELAXED_STORE(&shard->idle, cells_idle(shard->cells));
 }
 
+static void free_boxed(void *boxed)
+{
+    value_free(*(struct value *)boxed);
+    mem_free(boxed);
+}
+
 void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy)
 {
     if (!(e->flags & ENTRY_OUTLINE))
         return;
-    ASSERT(entry_type(e) == TYPE_STRING);
-    /* A string is one block whatever its size: handing it to another thread would cost more. */
-    (void)lazy;
-    (void)ks;
-    blob_release(entry_pointer(e));
+    struct value value = entry_value(e);
+    if (lazy && ks->hooks.free_later != NULL && value_effort(value) > LAZY_EFFORT_MIN)
+        ks->hooks.free_later(ks->hooks.ctx, free_boxed, mem_dup(&value, sizeof value));
+    else
+        value_free(value);
 }

@@ -14,6 +14,7 @@
 #define CALENDAR_TOKENS    32
 #define WALK_BUCKETS       512 /* buckets walked to find one volatile key */
 #define BUCKET_ITEMS       64
+#define MEMORY_SAMPLES     5 /* parts of a large value looked at to tell its size */
 
 struct choice {
     struct hold *hold;
@@ -171,7 +172,7 @@ static size_t evict_one(struct hold *hold, struct rand *random, int policy, enum
         choose(&c, &ks->shards[i].dbs[d]);
         size_t freed = 0;
         if (c.best != NULL) {
-            freed = entry_memory(c.best) + sizeof(uint64_t);
+            freed = entry_memory(c.best, MEMORY_SAMPLES) + sizeof(uint64_t);
             struct key key = {.name = entry_key(c.best), .hash = entry_hash(c.best, ks), .db = d};
             if (ks->hooks.removing != NULL)
                 ks->hooks.removing(ks->hooks.ctx, hold, &key, why);

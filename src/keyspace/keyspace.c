@@ -333,19 +333,34 @@ struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, str
     return shard_store(hold, key, old, fresh, false);
 }
 
-struct entry *keyspace_put_pointer(struct hold *hold, const struct key *key, struct entry *old,
-                                   enum value_type type, enum value_encoding encoding,
-                                   void *pointer, int64_t expire_ms)
+struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struct entry *old,
+                                 struct value value, int64_t expire_ms)
 {
+    ASSERT(value.type != TYPE_STRING && value.pointer != NULL);
     if (old != NULL)
         entry_before_change(hold, key->db, old);
     struct entry_shape shape = {.key = key->name,
-                                .type = type,
-                                .encoding = encoding,
-                                .pointer = pointer,
+                                .type = value.type,
+                                .encoding = value.encoding,
+                                .pointer = value.pointer,
                                 .expire_ms = expire_ms,
                                 .clock = recency_replaced(hold, old)};
     return put_shape(hold, key, old, &shape, false);
+}
+
+struct value keyspace_edit_value(struct hold *hold, const struct key *key, struct entry *e)
+{
+    ASSERT(entry_type(e) != TYPE_STRING);
+    entry_before_change(hold, key->db, e);
+    keyspace_mark_captured(hold->keyspace, e);
+    return entry_value(e);
+}
+
+void keyspace_value_edited(struct entry *e, struct value value)
+{
+    ASSERT(entry_type(e) == value.type && value.pointer != NULL);
+    memcpy(entry_value_place(e), &value.pointer, sizeof value.pointer);
+    e->type_encoding = (uint8_t)(value.type | value.encoding << 4);
 }
 
 struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *e,
@@ -455,12 +470,13 @@ static void discard_free(void *thing)
 
 struct flush_one {
     struct shard *shard;
+    bool lazy;
 };
 
 static void flush_visit(void *item, void *ctx)
 {
     struct flush_one *f = ctx;
-    entry_free_value(f->shard->keyspace, item, false);
+    entry_free_value(f->shard->keyspace, item, f->lazy);
     entry_free_shell(f->shard, item);
 }
 
@@ -487,7 +503,7 @@ static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index
         else
             discard_free(d);
     } else {
-        struct flush_one f = {shard};
+        struct flush_one f = {shard, lazy};
         for (uint64_t at = 0; at != TABLE_END;)
             at = table_scan(db->keys, at, SIZE_MAX, SIZE_MAX, flush_visit, &f);
         table_clear(db->keys);

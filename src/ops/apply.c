@@ -38,8 +38,28 @@ static int eviction_policy(int policy)
     }
 }
 
+/* All but list_packed_threshold, which is no setting. */
+static void apply_limits(struct settings *settings, struct value_limits *out)
+{
+#define COPY(field) RELAXED_STORE(&out->field, RELAXED_LOAD(&settings->field))
+    COPY(list_max_listpack_size);
+    COPY(list_compress_depth);
+    COPY(hash_max_listpack_entries);
+    COPY(hash_max_listpack_value);
+    COPY(set_max_intset_entries);
+    COPY(set_max_listpack_entries);
+    COPY(set_max_listpack_value);
+    COPY(zset_max_listpack_entries);
+    COPY(zset_max_listpack_value);
+    COPY(hll_sparse_max_bytes);
+    COPY(stream_node_max_bytes);
+    COPY(stream_node_max_entries);
+#undef COPY
+}
+
 void apply_keyspace(struct settings *settings, struct keyspace_options *out)
 {
+    apply_limits(settings, &out->limits);
     RELAXED_STORE(&out->policy, eviction_policy(RELAXED_LOAD(&settings->maxmemory_policy)));
     RELAXED_STORE(&out->samples, (int)RELAXED_LOAD(&settings->maxmemory_samples));
     RELAXED_STORE(&out->lfu_log_factor, (int)RELAXED_LOAD(&settings->lfu_log_factor));

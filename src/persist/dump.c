@@ -54,12 +54,14 @@ bool dump_verify(struct slice payload)
            read_little(footer + 2, 8) == crc64(0, payload.data, payload.len - 8);
 }
 
-enum dump_result dump_parse(struct slice payload, struct dump_value *out)
+enum dump_result dump_parse(struct slice payload, const struct value_limits *limits,
+                            struct dump_value *out)
 {
     if (!dump_verify(payload))
         return DUMP_BAD_CHECKSUM;
     struct rdb_reader r;
     rdb_reader_init(&r, slice_of(payload.data, payload.len - FOOTER_BYTES));
+    r.limits = limits;
     uint8_t type;
     if (!rdb_read_byte(&r, &type) || !rdb_value_read(&r, type, out))
         return DUMP_BAD_FORMAT;
@@ -71,9 +73,8 @@ struct entry *dump_put(struct hold *hold, const struct key *key, struct entry *e
 {
     struct entry *filed;
     if (value->type != TYPE_STRING) {
-        filed = keyspace_put_pointer(hold, key, entry, value->type, value->encoding, value->pointer,
-                                     expire_ms);
-        value->pointer = NULL;
+        filed = keyspace_put_value(hold, key, entry, value->value, expire_ms);
+        value->value.pointer = NULL;
     } else if (value->blob) {
         filed = keyspace_put_blob(hold, key, entry, value->blob, expire_ms);
         value->blob = NULL;
@@ -88,6 +89,8 @@ void dump_value_free(struct dump_value *value)
 {
     if (value->blob)
         blob_release(value->blob);
+    if (value->value.pointer)
+        value_free(value->value);
     bytes_free(&value->storage);
     *value = (struct dump_value){0};
 }

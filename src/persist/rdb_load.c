@@ -21,13 +21,13 @@
 
 void rdb_reader_init(struct rdb_reader *r, struct slice bytes)
 {
-    *r = (struct rdb_reader){.data = bytes.data, .len = bytes.len};
+    *r = (struct rdb_reader){.data = bytes.data, .len = bytes.len, .limits = &value_limits_default};
 }
 
 void rdb_reader_init_source(struct rdb_reader *r, ssize_t (*fill)(void *, void *, size_t),
                             void *ctx)
 {
-    *r = (struct rdb_reader){.fill = fill, .ctx = ctx};
+    *r = (struct rdb_reader){.fill = fill, .ctx = ctx, .limits = &value_limits_default};
     r->data = r->window = mem_alloc(WINDOW_BYTES);
 }
 
@@ -429,6 +429,7 @@ bool rdb_load(struct rdb_reader *r, struct keyspace *ks, const struct rdb_load_o
     *result = (struct rdb_load_result){0};
     struct loader l = {
         .r = r, .ks = ks, .options = options, .result = result, .now_ms = clock_wall_ms()};
+    r->limits = &keyspace_options(ks)->limits;
     bool ok = read_header(&l) && read_body(&l);
     bytes_free(&l.key);
     result->offset = rdb_reader_offset(r);

@@ -23,13 +23,15 @@ static bool string_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_valu
 
 /* ---- the table ---- */
 
-struct value_codec {
-    uint8_t written; /* enum rdb_type that is written */
+struct value_writer { /* of one type in one encoding */
+    uint8_t written;  /* enum rdb_type that is written */
     void (*append)(const struct entry *entry, bool compress, struct bytes *out);
 };
 
-static const struct value_codec writers[TYPE_COUNT] = {
-    [TYPE_STRING] = {RDB_TYPE_STRING, string_append},
+static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
+    [TYPE_STRING] = {[ENCODING_RAW] = {RDB_TYPE_STRING, string_append},
+                     [ENCODING_INT] = {RDB_TYPE_STRING, string_append},
+                     [ENCODING_EMBSTR] = {RDB_TYPE_STRING, string_append}},
 };
 
 struct value_parser {
@@ -42,16 +44,21 @@ static const struct value_parser readers[] = {
     [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, NULL},
 };
 
+static const struct value_writer *writer_of(const struct entry *entry)
+{
+    const struct value_writer *writer = &writers[entry_type(entry)][entry_encoding(entry)];
+    ASSERT(writer->append);
+    return writer;
+}
+
 uint8_t rdb_value_type(const struct entry *entry)
 {
-    return writers[entry_type(entry)].written;
+    return writer_of(entry)->written;
 }
 
 void rdb_value_append(const struct entry *entry, bool compress, struct bytes *out)
 {
-    const struct value_codec *codec = &writers[entry_type(entry)];
-    ASSERT(codec->append);
-    codec->append(entry, compress, out);
+    writer_of(entry)->append(entry, compress, out);
 }
 
 bool rdb_value_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out)

@@ -2,6 +2,7 @@
 #include "value/blob.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "value/class.h"
 
 #define BLOB_DOUBLING_MAX (1024 * 1024) /* room doubles up to this many bytes, then grows by it */
 
@@ -44,3 +45,42 @@ struct blob *blob_writable(struct blob *blob, size_t cap)
     blob_release(blob);
     return copy;
 }
+
+/* ---- strings as a class of values ---- */
+
+static void string_free(struct value value)
+{
+    blob_release(value.pointer);
+}
+
+static size_t string_effort(struct value value)
+{
+    return 1; /* one block whatever its size */
+}
+
+static size_t string_memory(struct value value, size_t samples)
+{
+    return mem_usable(value.pointer);
+}
+
+/* A blob is copied when it is written while it is shared. */
+static struct value string_copy(struct value value)
+{
+    blob_share(value.pointer);
+    return value;
+}
+
+static void string_each(struct value value, value_visit_fn visit, void *ctx)
+{
+    const struct blob *blob = value.pointer;
+    visit(ctx, &(struct slice){blob->data, blob->len}, 1);
+}
+
+const struct value_class string_class = {
+    .ordered = true,
+    .free = string_free,
+    .effort = string_effort,
+    .memory = string_memory,
+    .copy = string_copy,
+    .each = string_each,
+};

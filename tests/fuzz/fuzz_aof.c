@@ -28,8 +28,11 @@ static struct aof_load_result load(int fd, struct keyspace *ks)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct keyspace_options options = {
-        .databases = 16, .policy = EVICT_NONE, .samples = 5, .lfu_decay_minutes = 1};
+    struct keyspace_options options = {.databases = 16,
+                                       .policy = EVICT_NONE,
+                                       .samples = 5,
+                                       .limits = value_limits_default,
+                                       .lfu_decay_minutes = 1};
     struct keyspace *ks = keyspace_new(&options);
     int fd = memfd_create("log", 0);
     ASSERT(fd >= 0 && write(fd, data, size) == (ssize_t)size);

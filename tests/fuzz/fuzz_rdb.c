@@ -12,8 +12,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void load(struct slice file)
 {
-    struct keyspace_options options = {
-        .databases = 16, .policy = EVICT_NONE, .samples = 5, .lfu_decay_minutes = 1};
+    struct keyspace_options options = {.databases = 16,
+                                       .policy = EVICT_NONE,
+                                       .samples = 5,
+                                       .limits = value_limits_default,
+                                       .lfu_decay_minutes = 1};
     struct keyspace *ks = keyspace_new(&options);
     struct rdb_reader r;
     rdb_reader_init(&r, file);
@@ -32,7 +35,7 @@ static void parse(struct bytes *payload)
     for (unsigned i = 0; i < 8; i++)
         bytes_append_char(payload, (char)(crc >> 8 * i));
     struct dump_value value;
-    if (dump_parse(bytes_slice(payload), &value) == DUMP_OK)
+    if (dump_parse(bytes_slice(payload), &value_limits_default, &value) == DUMP_OK)
         dump_value_free(&value);
 }
 

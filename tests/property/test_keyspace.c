@@ -39,6 +39,7 @@ static struct keyspace *new_keyspace(int policy)
     struct keyspace_options options = {.databases = DATABASES,
                                        .policy = policy,
                                        .samples = 5,
+                                       .limits = value_limits_default,
                                        .lfu_log_factor = 10,
                                        .lfu_decay_minutes = 1,
                                        .active_expire = true};

@@ -68,6 +68,7 @@ UNUSED static void fixture_open(struct engine_fixture *f, const struct command *
     struct keyspace_options options = {.databases = 16,
                                        .policy = EVICT_NONE,
                                        .samples = 5,
+                                       .limits = value_limits_default,
                                        .lfu_log_factor = 10,
                                        .lfu_decay_minutes = 1,
                                        .active_expire = true};

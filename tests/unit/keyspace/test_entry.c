@@ -33,7 +33,7 @@ static struct entry *check_layout(struct world *w, size_t key_len, size_t value_
     size_t size = 8 + (expire_ms != EXPIRE_NONE ? 8 : 0) + (key_len >= 255 ? 4 : 0) + key_len +
                   (outline ? sizeof(void *) : value_len);
     assert_int_equal(entry_size(e), size);
-    assert_true(entry_memory(e) >= size + (outline ? value_len : 0));
+    assert_true(entry_memory(e, 0) >= size + (outline ? value_len : 0));
     assert_int_equal((uintptr_t)e % 4, 0);
     assert_ptr_equal(world_find_in(w, 0, key_of(key_len), FIND_PEEK), e);
     return e;

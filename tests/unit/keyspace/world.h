@@ -77,6 +77,7 @@ UNUSED static void world_open(struct world *w, int policy)
     struct keyspace_options options = {.databases = WORLD_DBS,
                                        .policy = policy,
                                        .samples = 5,
+                                       .limits = value_limits_default,
                                        .lfu_log_factor = 10,
                                        .lfu_decay_minutes = 1,
                                        .active_expire = true};

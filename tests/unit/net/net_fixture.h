@@ -238,8 +238,11 @@ static int free_port(void)
 /* `more`: lines of configuration. Everything but the network. */
 static void net_fixture_prepare(struct net_fixture *f, unsigned workers, const char *more)
 {
-    struct keyspace_options options = {
-        .databases = 16, .policy = EVICT_NONE, .samples = 5, .active_expire = true};
+    struct keyspace_options options = {.databases = 16,
+                                       .policy = EVICT_NONE,
+                                       .samples = 5,
+                                       .limits = value_limits_default,
+                                       .active_expire = true};
     struct bytes text = {0};
     mem_thread_join();
     *f = (struct net_fixture){.port = free_port()};

@@ -19,8 +19,11 @@
 
 static struct keyspace *new_keyspace(void)
 {
-    struct keyspace_options options = {
-        .databases = 16, .policy = EVICT_NONE, .samples = 5, .lfu_decay_minutes = 1};
+    struct keyspace_options options = {.databases = 16,
+                                       .policy = EVICT_NONE,
+                                       .samples = 5,
+                                       .limits = value_limits_default,
+                                       .lfu_decay_minutes = 1};
     return keyspace_new(&options);
 }
 
@@ -267,7 +270,7 @@ static void payloads_round_trip(void **state)
         dump_append(e, true, &payload);
         assert_true(dump_verify(bytes_slice(&payload)));
         struct dump_value value;
-        assert_int_equal(dump_parse(bytes_slice(&payload), &value), DUMP_OK);
+        assert_int_equal(dump_parse(bytes_slice(&payload), &value_limits_default, &value), DUMP_OK);
         struct key copy = keyspace_key(keyspace_seed(ks), 3, SLICE("copy"));
         struct entry *to = keyspace_find(&hold, &copy, FIND_PEEK);
         to = dump_put(&hold, &copy, to, &value, 4102444800000);
@@ -275,7 +278,8 @@ static void payloads_round_trip(void **state)
         assert_int_equal(entry_expire_ms(to), 4102444800000);
         for (size_t at = 0; at < payload.len; at++) {
             payload.data[at] ^= 1;
-            assert_int_equal(dump_parse(bytes_slice(&payload), &value), DUMP_BAD_CHECKSUM);
+            assert_int_equal(dump_parse(bytes_slice(&payload), &value_limits_default, &value),
+                             DUMP_BAD_CHECKSUM);
             payload.data[at] ^= 1;
             assert_false(dump_verify(slice_of(payload.data, at)));
         }
@@ -295,7 +299,7 @@ static void payloads_of_redis_are_known(void **state)
     for (int i = 0; i < 8; i++)
         bytes_append_char(&b, (char)(crc >> 8 * i));
     struct dump_value value;
-    assert_int_equal(dump_parse(bytes_slice(&b), &value), DUMP_OK);
+    assert_int_equal(dump_parse(bytes_slice(&b), &value_limits_default, &value), DUMP_OK);
     assert_true(slice_eq(value.string, SLICE("hello")));
     dump_value_free(&value);
     b.len = 0;
@@ -303,7 +307,7 @@ static void payloads_of_redis_are_known(void **state)
     crc = crc64(0, b.data, b.len);
     for (int i = 0; i < 8; i++)
         bytes_append_char(&b, (char)(crc >> 8 * i));
-    assert_int_equal(dump_parse(bytes_slice(&b), &value), DUMP_BAD_FORMAT);
+    assert_int_equal(dump_parse(bytes_slice(&b), &value_limits_default, &value), DUMP_BAD_FORMAT);
     bytes_free(&b);
 }
 

@@ -206,6 +206,7 @@ static inline enum persist_loaded world_load(struct world *w)
     struct keyspace_options keyspace = {.databases = 16,
                                         .policy = EVICT_NONE,
                                         .samples = 5,
+                                        .limits = value_limits_default,
                                         .lfu_decay_minutes = 1,
                                         .active_expire = true};
     w->ks = keyspace_new(&keyspace);
