@@ -85,7 +85,8 @@ int load_log_again(struct persist *p) NODISCARD;
 /* saver.c */
 void *saver_main(void *persist);
 /* A save now, by the calling thread: the saver, or who has ended it. */
-int saver_save(struct persist *p);
+/* gently: on a thread that steps back where others want its processor. */
+int saver_save(struct persist *p, bool gently);
 
 /* persist.c: a copy of the options; strings are borrowed until the next persist_configure, so
  * only for the loading thread. saver: own copies, to be freed by options_free. */

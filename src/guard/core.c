@@ -580,7 +580,10 @@ static uint64_t affordable(const struct core *core)
 static void grant_credit(struct core *core)
 {
     struct core_outputs *out = &core->out;
-    uint64_t soft = affordable(core), room = core->in.gate.log_room, credit;
+    /* Files that were removed and are still open count as free for the level, which would waver
+     * otherwise; but until they are closed nobody can write where they are. */
+    uint64_t soft = minus(affordable(core), core->in.gate.leaving), room = core->in.gate.log_room,
+             credit;
     bool waits =
         core_policy(core) == GUARD_POLICY_EVICT || core_policy(core) == GUARD_POLICY_MEMORY_ONLY;
     if (!core->sampled)

@@ -382,6 +382,9 @@ void gate_close(struct gate_file *file)
     if (file->alloc_end > round_up(file->size))
         (void)!gate_truncate(file, file->size); /* what was allocated ahead */
     correct(file);
+    /* First the blocks, then their number: a sample between the two must not miss what is free, or
+     * it would take a removed file for a neighbour's. */
+    file_close(file->fd);
     lock_take(&gate->lock);
     if (gate->log == file) {
         gate->log = NULL;
@@ -394,7 +397,6 @@ void gate_close(struct gate_file *file)
             drop(gate, file->node);
     }
     lock_drop(&gate->lock);
-    file_close(file->fd);
     mem_free(file);
 }
 

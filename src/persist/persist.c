@@ -161,7 +161,7 @@ int persist_stop(struct persist *p, bool save, uint32_t timeout_ms)
     }
     p->saver_runs = false;
     snapshot_arm(p->snapshot);
-    int error = save ? saver_save(p) : 0;
+    int error = save ? saver_save(p, false) : 0;
     uint64_t spent = clock_mono_ms() - began;
     int log_error = aof_stop(p->aof, spent < timeout_ms ? (uint32_t)(timeout_ms - spent) : 0);
     if (log_error != -ETIMEDOUT)

@@ -2,7 +2,8 @@
  *
  * Every 100 ms, or when woken: follow the settings (log on or off), tell the guard sizes, then run
  * at most one job: a fresh base that is wanted, a rewrite (asked for, or wanted by the guard), a
- * save (asked for, or due by a save point). Jobs run on this thread from start to end.
+ * save (asked for, or due by a save point). A job runs on this thread, or, if nothing waits for it, on
+ * one of its own with less claim to a processor, whose end this thread awaits.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -19,9 +20,9 @@
 #define LOG_CLOSE_MS    10000
 #define REWRITE_TRIES   3    /* of one that turns void; the last insists */
 #define REWRITE_REST_MS 1000 /* after one that failed */
-/* Of a processor that a worker wants too the saver gets a sixth. With much more the clients would
- * feel it; with much less they would donate faster than the saver can write. */
-#define SAVER_NICE 7
+/* Of a processor that a worker wants too a job that nothing waits for gets a sixth. With much more the
+ * clients would feel it; with much less they would donate faster than it can write. */
+#define GENTLE_NICE 7
 
 static int64_t now_s(void)
 {
@@ -31,6 +32,35 @@ static int64_t now_s(void)
 static uint64_t changes_now(const struct persist *p)
 {
     return p->parts.changes ? p->parts.changes(p->parts.ctx) : 0;
+}
+
+/* ---- jobs ---- */
+
+struct job_run {
+    int (*run)(void *ctx);
+    void *ctx;
+    int result;
+};
+
+static void *run_gently(void *arg)
+{
+    struct job_run *job = arg;
+    mem_thread_join();
+    (void)!nice(GENTLE_NICE); /* of this thread alone, which could not go back */
+    job->result = job->run(job->ctx);
+    mem_thread_leave();
+    return NULL;
+}
+
+/* Runs a job and waits for its end; gently: so that it steps back where others want its processor. */
+static int run_job(int (*run)(void *ctx), void *ctx, bool gently)
+{
+    struct job_run job = {.run = run, .ctx = ctx};
+    pthread_t thread;
+    if (!gently || pthread_create(&thread, NULL, run_gently, &job) != 0)
+        return run(ctx);
+    pthread_join(thread, NULL);
+    return job.result;
 }
 
 /* False: the server is stopping. */
@@ -103,7 +133,12 @@ static void note_save(struct persist *p, const struct save *save, int error)
                (unsigned long long)save->peak_bytes);
 }
 
-int saver_save(struct persist *p)
+static int run_save_job(void *ctx)
+{
+    return save_run(ctx);
+}
+
+int saver_save(struct persist *p, bool gently)
 {
     struct persist_options options;
     persist_options_now(p, &options);
@@ -118,7 +153,7 @@ int saver_save(struct persist *p)
                         .ctx = p};
     RELAXED_STORE(&p->c.job_began_ms, clock_mono_ms());
     aof_set_rewriting(p->aof, true);
-    int error = save_run(&save);
+    int error = run_job(run_save_job, &save, gently);
     aof_set_rewriting(p->aof, false);
     note_save(p, &save, error);
     options_free(&options);
@@ -132,7 +167,7 @@ static bool run_save(struct persist *p)
         return false;
     if (begin_job(p, JOB_SAVE)) {
         struct save_waiter *waiters = take_waiters(p, &p->waiters);
-        int error = saver_save(p);
+        int error = saver_save(p, !waiters);
         answer_waiters(take_waiters(p, &p->cut_waiters), error);
         answer_waiters(waiters, error);
     }
@@ -208,8 +243,9 @@ static void note_base_changes(void *ctx)
     p->base_changes = changes_now(p);
 }
 
-static int rewrite_until_whole(struct persist *p, struct rewrite *r)
+static int rewrite_until_whole(void *ctx)
 {
+    struct rewrite *r = ctx;
     int error = -EAGAIN;
     for (int try = 1; error == -EAGAIN && try <= REWRITE_TRIES; try++) {
         r->insist = try == REWRITE_TRIES;
@@ -304,7 +340,9 @@ static bool run_rewrite(struct persist *p, enum guard_trigger trigger, bool repl
                         .ctx = p};
     uint64_t end_before = plog_end(p->parts.plog);
     guard_note_rewrite_started(g, trigger);
-    int error = rewrite_until_whole(p, &r);
+    /* Gently only where no space and no durability waits for it. */
+    bool gently = trigger == GUARD_TRIGGER_COMMAND || trigger == GUARD_TRIGGER_GROWTH;
+    int error = run_job(rewrite_until_whole, &r, gently);
     uint64_t log_bytes = plog_end(p->parts.plog) - (error ? end_before : r.cut);
     tell_guard(p, &r, error, log_bytes);
     note_rewrite(p, &r, error, log_bytes);
@@ -425,7 +463,6 @@ void *saver_main(void *arg)
 {
     struct persist *p = arg;
     mem_thread_join();
-    (void)!nice(SAVER_NICE); /* of this thread alone */
     while (wait_for_work(p)) {
         struct persist_options options;
         persist_options_now(p, &options);

@@ -158,6 +158,8 @@ static void *run_traffic(void *arg)
     rand_seed(&r, seed + t->lane);
     struct hold hold = {.keyspace = w->ks, .lane = t->lane, .stats = &stats};
     for (uint32_t n = 1; !RELAXED_LOAD(&w->stop); n++) {
+        while (snapshot_is_saturated(w->snapshot) && !RELAXED_LOAD(&w->stop))
+            clock_sleep_us(100); /* as admission lets writers wait */
         one_command(w, &hold, &r);
         if (n % 64 == 0) {
             hold.now_ms = clock_wall_ms();

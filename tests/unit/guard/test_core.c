@@ -410,6 +410,22 @@ static void a_failed_rewrite_asks_for_a_probe(void **state)
     assert_true(w.core.out.compact != GUARD_TRIGGER_NONE);
 }
 
+static void removed_files_give_no_credit_until_they_are_closed(void **state)
+{
+    struct world w = begin(1024 * MIB, GUARD_POLICY_SHED, GUARD_EVICTION_NONE);
+    w.core.options.budget_bytes = 32 * MIB;
+    w.data = w.base = 1 * MIB;
+    w.increment = 24 * MIB;
+    w.in.gate.leaving = 23 * MIB;
+    step(&w, 100);
+    assert_int_equal(level(&w), GUARD_OK);
+    assert_int_equal(w.core.out.credit, 0);
+    w.increment = 1 * MIB;
+    w.in.gate.leaving = 0;
+    step(&w, 100);
+    assert_true(w.core.out.credit > 1 * (int64_t)MIB);
+}
+
 static void a_failed_fsync_is_repaired_at_once(void **state)
 {
     struct world w = begin(1024 * MIB, GUARD_POLICY_SHED, GUARD_EVICTION_NONE);
@@ -601,6 +617,7 @@ int main(void)
         cmocka_unit_test(unknown_evicts_nothing_and_refuses_nothing),
         cmocka_unit_test(io_errors_are_repaired_after_a_probe),
         cmocka_unit_test(a_failed_rewrite_asks_for_a_probe),
+        cmocka_unit_test(removed_files_give_no_credit_until_they_are_closed),
         cmocka_unit_test(a_failed_fsync_is_repaired_at_once),
         cmocka_unit_test(a_stall_is_met_at_its_timeout),
         cmocka_unit_test(a_write_that_hangs_is_a_stall_too),
