@@ -582,8 +582,8 @@ static void grant_credit(struct core *core)
     struct core_outputs *out = &core->out;
     /* Files that were removed and are still open count as free for the level, which would waver
      * otherwise; but until they are closed nobody can write where they are. */
-    uint64_t soft = minus(affordable(core), core->in.gate.leaving), room = core->in.gate.log_room,
-             credit;
+    uint64_t some_day = affordable(core), soft = minus(some_day, core->in.gate.leaving);
+    uint64_t room = core->in.gate.log_room, credit;
     bool waits =
         core_policy(core) == GUARD_POLICY_EVICT || core_policy(core) == GUARD_POLICY_MEMORY_ONLY;
     if (!core->sampled)
@@ -593,7 +593,7 @@ static void grant_credit(struct core *core)
     else
         credit = soft ? MAX_OF(room, MIN_OF(soft / 2, 4 * MIB)) : 0;
     out->credit = (int64_t)MIN_OF(credit, (uint64_t)INT64_MAX) - (int64_t)core->in.log_pending;
-    out->largest = waits || !core->sampled ? UINT64_MAX : soft;
+    out->largest = waits || !core->sampled ? UINT64_MAX : some_day;
     out->retry_ms = 10;
 }
 

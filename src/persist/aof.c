@@ -396,21 +396,25 @@ static void write_some(struct aof *a, struct aof_file *f, struct slice s)
 /* The reader is at a cut: the next file becomes the current one. Takes the mutex over, drops it. */
 static void take_next(struct aof *a)
 {
-    struct aof_file *old = a->current, *next = a->next, *rejected = NULL;
+    struct aof_file *old = a->current, *next = a->next, *needless = NULL;
     a->next = next->next;
     next->next = NULL;
     if (a->gap && !next->fresh) {
         a->rejected_at = next->start;
-        rejected = next; /* what it would hold does not follow what is on disk */
+        needless = next; /* what it would hold does not follow what is on disk */
     } else {
+        bool in_base =
+            a->covered >= next->start; /* so it needs no sync, and its blocks may go now */
         a->current = next;
-        if (old) {
+        if (old && in_base) {
+            needless = unref(old);
+        } else if (old) {
             old->next = a->retired;
             a->retired = old;
         }
     }
     unlock_and_tell(a);
-    discard(rejected);
+    discard(needless);
     a->stamped_s = 0;
     a->guard_polled_ms = 0; /* what was true of the last file need not be of this one */
 }
