@@ -409,7 +409,7 @@ static void test_wider_than_needed(void **state)
 
 static void test_more_than_the_head_counts(void **state)
 {
-    unsigned char *lp = listpack_new(0);
+    unsigned char *lp = listpack_new(1 << 18);
     for (int i = 0; i < 65534; i++)
         listpack_append_integer(&lp, i % 100);
     assert_int_equal(listpack_head_count(lp), 65534);
