@@ -1,8 +1,8 @@
 /* main.c - the process: read the configuration, build the server bottom-up, load, serve, stop.
  *
- * Threads: this one waits for signals; a loader fills the keyspace while the workers already answer LOADING;
- * net/ runs the workers; guard/ and persist/ have threads of their own. Nothing here needs a successful write:
- * a pid file, log file or directory that cannot be written is a warning.
+ * Threads: this one waits for signals; a loader fills the keyspace while the workers already answer
+ * LOADING; net/ runs the workers; guard/ and persist/ have threads of their own. Nothing here needs
+ * a successful write: a pid file, log file or directory that cannot be written is a warning.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -18,8 +18,8 @@ void *mem_try_alloc(size_t size) NODISCARD;
 void *mem_try_realloc(void *p, size_t size) NODISCARD; /* on NULL the old block is untouched */
 /* Zeroed block aligned to `align` (a power of two, at least 16), or NULL. Free with mem_free. */
 void *mem_try_zalloc_aligned(size_t align, size_t size) NODISCARD;
-/* Gives the pages of [p, p + size) back to the system; the block stays allocated and reads as zeros there. Both
- * on page bounds, inside one block. */
+/* Gives the pages of [p, p + size) back to the system; the block stays allocated and reads as zeros
+ * there. Both on page bounds, inside one block. */
 void mem_discard(void *p, size_t size);
 void mem_free(void *p);                    /* NULL is allowed */
 void mem_free_sized(void *p, size_t size); /* size as asked for; faster than mem_free */
@@ -34,7 +34,8 @@ void mem_thread_join(void);
 void mem_thread_leave(void);
 
 size_t mem_used(void); /* bytes allocated by all joined threads; any thread */
-/* Bytes the calling thread has allocated so far, whatever was freed since; it has joined. A few ns. */
+/* Bytes the calling thread has allocated so far, whatever was freed since; it has joined. A few
+ * ns. */
 uint64_t mem_thread_allocated(void);
 struct mem_stats {
     size_t allocated, active, resident, mapped, retained, metadata; /* bytes */

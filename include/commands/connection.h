@@ -6,7 +6,8 @@
 
 /* Names may hold printable characters other than blanks: '!' to '~'. */
 bool connection_name_is_valid(struct slice name);
-/* Replaces one of the client's strings (under its lane's registry lock); an empty value unsets it. */
+/* Replaces one of the client's strings (under its lane's registry lock); an empty value unsets
+ * it. */
 void connection_set_text(struct client *client, char **field, struct slice value);
 
 #endif

@@ -1,4 +1,5 @@
-/* batch.h - the commands of one read, parsed ahead so that their memory can be prefetched. Private to engine/. */
+/* batch.h - the commands of one read, parsed ahead so that their memory can be prefetched. Private
+ * to engine/. */
 #ifndef SPILLWAY_ENGINE_BATCH_H
 #define SPILLWAY_ENGINE_BATCH_H
 

@@ -1,9 +1,9 @@
 /* call.h - one command being run: what a handler gets, and the few verbs it answers with.
  *
- * A handler reads call->argv, works on the keyspace under call->hold (already taken for the keys its
- * row declares), appends its reply to call->reply and reports changes with call_changed. The dispatcher
- * then records the effect: the command as it was sent, unless the handler replaced it (call_effect).
- * Handlers run on the client's lane and never block.
+ * A handler reads call->argv, works on the keyspace under call->hold (already taken for the keys
+ * its row declares), appends its reply to call->reply and reports changes with call_changed. The
+ * dispatcher then records the effect: the command as it was sent, unless the handler replaced it
+ * (call_effect). Handlers run on the client's lane and never block.
  */
 #ifndef SPILLWAY_ENGINE_CALL_H
 #define SPILLWAY_ENGINE_CALL_H
@@ -50,8 +50,9 @@ ALWAYS_INLINE void call_changed(struct call *call, uint64_t changes)
     call->changes += changes;
 }
 
-/* What is logged instead of the command itself. The first call_effect drops the original; several make
- * a MULTI ... EXEC group. Recorded only if call->changes > 0 in the end. Arguments are copied. */
+/* What is logged instead of the command itself. The first call_effect drops the original; several
+ * make a MULTI ... EXEC group. Recorded only if call->changes > 0 in the end. Arguments are
+ * copied. */
 void call_effect(struct call *call, uint32_t argc, const struct slice *argv);
 void call_effect_none(struct call *call);    /* log nothing although something changed */
 struct slice call_record(struct call *call); /* for the dispatcher: what to append; borrowed */
@@ -79,12 +80,14 @@ bool call_find_value(struct call *call, const struct key *key, unsigned how, enu
 /* Replies the string of an entry: copied when small, by reference when large. */
 void call_reply_string(struct call *call, const struct entry *entry);
 
-/* Keyspace notification; class is its letter in notify-keyspace-events ('$' string, 'g' generic ...). */
+/* Keyspace notification; class is its letter in notify-keyspace-events ('$' string, 'g' generic
+ * ...). */
 void call_notify(struct call *call, char class, const char *event, const struct key *key);
 
-/* The reply comes later: nothing more of this client runs until client_complete. From another thread:
- * lane_post a message to call->lane that finds the client by id (lane_find_client), appends the reply to
- * lane->reply and calls client_complete. cancel (may be NULL) is called if the client goes away first. */
+/* The reply comes later: nothing more of this client runs until client_complete. From another
+ * thread: lane_post a message to call->lane that finds the client by id (lane_find_client), appends
+ * the reply to lane->reply and calls client_complete. cancel (may be NULL) is called if the client
+ * goes away first. */
 void call_defer(struct call *call, void *state, void (*cancel)(struct client *client));
 void client_complete(struct client *client); /* on the client's lane */
 

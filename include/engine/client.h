@@ -1,7 +1,7 @@
 /* client.h - what the engine knows of one connection. No sockets: net/ embeds this in its session.
  *
- * Owned by one lane (worker) for life. Fields other threads look at (CLIENT LIST, KILL) are atomic, or guarded by the lane's
- * registry lock where they are strings.
+ * Owned by one lane (worker) for life. Fields other threads look at (CLIENT LIST, KILL) are atomic,
+ * or guarded by the lane's registry lock where they are strings.
  */
 #ifndef SPILLWAY_ENGINE_CLIENT_H
 #define SPILLWAY_ENGINE_CLIENT_H

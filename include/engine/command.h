@@ -1,7 +1,9 @@
-/* command.h - one command as one row: what it is called, how it is called, where its keys are, what it does.
+/* command.h - one command as one row: what it is called, how it is called, where its keys are, what
+ * it does.
  *
- * COMMAND's answers, admission, key hashing, ACL categories and the disk guard's classes all come from these rows.
- * Rows are constant; families list them in one array each and main adds the arrays to the registry.
+ * COMMAND's answers, admission, key hashing, ACL categories and the disk guard's classes all come
+ * from these rows. Rows are constant; families list them in one array each and main adds the arrays
+ * to the registry.
  */
 #ifndef SPILLWAY_ENGINE_COMMAND_H
 #define SPILLWAY_ENGINE_COMMAND_H
@@ -34,16 +36,12 @@ enum command_flags { /* names in COMMAND INFO are Redis's */
                      CMD_NO_MANDATORY_KEYS = 1 << 19,
                      /* ours, not shown */
                      CMD_WHOLE_KEYSPACE = 1 << 24, /* hold every shard */
-                     CMD_NO_HOLD =
-                         1
-                         << 25, /* takes its shards itself (SCAN, KEYS of the dispatcher's choosing ...) */
-                     CMD_SHRINK =
-                         1
-                         << 26, /* only ever frees: always admitted, logged from the reclaim reserve */
+                     CMD_NO_HOLD = 1 << 25,        /* takes its shards itself (SCAN ...) */
+                     CMD_SHRINK = 1 << 26,         /* only ever frees: always admitted, logged from
+                                                 the reclaim reserve */
                      CMD_NEUTRAL = 1 << 27, /* a write that does not grow (PERSIST, RENAME ...) */
-                     CMD_PARENT =
-                         1
-                         << 28 /* a container: subcommands do the work; `run` answers when none fits (or NULL) */
+                     CMD_PARENT = 1 << 28   /* a container: subcommands do the work; `run` (or
+                                               NULL) answers when none fits */
 };
 
 enum command_group { /* group names of COMMAND DOCS */
@@ -103,9 +101,10 @@ enum key_flags { /* of a key specification; names in COMMAND INFO are Redis's */
                  KEY_VARIABLE_FLAGS = 1024
 };
 
-/* Where keys are. An index spec: `begin` counts arguments from the command's name (0). A keyword spec: search `keyword` from
- * argument `begin` on (negative: backwards from the end). Then a range (last: 0 = the one key, -1 = to the last argument ...
- * relative to begin; limit as Redis's) or a key count at argument `count_at` (relative to begin). */
+/* Where keys are. An index spec: `begin` counts arguments from the command's name (0). A keyword
+ * spec: search `keyword` from argument `begin` on (negative: backwards from the end). Then a range
+ * (last: 0 = the one key, -1 = to the last argument ... relative to begin; limit as Redis's) or a
+ * key count at argument `count_at` (relative to begin). */
 struct key_spec {
     uint16_t flags;      /* enum key_flags; 0 = no more specs */
     const char *keyword; /* NULL: index spec */
@@ -119,7 +118,8 @@ struct key_spec {
 
 #define KEY_SPECS_MAX 3
 
-/* Finds key positions where specs do not suffice. Fills positions (argument indexes) and flags; returns how many, or -1. */
+/* Finds key positions where specs do not suffice. Fills positions (argument indexes) and flags;
+ * returns how many, or -1. */
 typedef int (*command_keys_fn)(uint32_t argc, const struct slice *argv, uint32_t *positions,
                                uint16_t *flags, uint32_t max);
 
@@ -128,8 +128,7 @@ struct command {
     command_fn run;
     int16_t arity; /* as Redis: name (and subcommand) counted; negative = at least */
     uint32_t flags;
-    uint32_t
-        acl; /* categories besides those that follow from flags (read, write, fast, slow, admin ...) */
+    uint32_t acl; /* categories besides those that follow from flags (read, write, fast ...) */
     struct key_spec keys[KEY_SPECS_MAX];
     command_keys_fn find_keys;
     enum command_group group;

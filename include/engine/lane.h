@@ -20,9 +20,10 @@ struct server;
 struct batch;
 
 #define LANE_ERROR_CODES 64
-#define LANE_REPLY_MAX   (1 << 20) /* bytes of replies, from which on lane_feed stops after a batch */
+#define LANE_REPLY_MAX   (1 << 20) /* bytes of replies that end lane_feed after a batch */
 
-/* How often replies began with one error code: written by the owner; `used` is released after code. */
+/* How often replies began with one error code: written by the owner; `used` is released after
+ * code. */
 struct lane_errors {
     uint32_t used; /* atomic */
     struct {
@@ -110,9 +111,9 @@ enum feed_result {
 enum feed_result lane_feed(struct lane *lane, struct client *client, char *data, size_t len,
                            size_t *consumed, size_t *wanted);
 
-/* Runs one command that is already in arguments, in database `db`: the loader's way in. The client is
- * CLIENT_INTERNAL: nothing is admitted, logged or expired; replies are dropped. False: unknown command or an
- * error reply; *why tells (until the next call). */
+/* Runs one command that is already in arguments, in database `db`: the loader's way in. The client
+ * is CLIENT_INTERNAL: nothing is admitted, logged or expired; replies are dropped. False: unknown
+ * command or an error reply; *why tells (until the next call). */
 bool lane_execute(struct lane *lane, struct client *client, uint32_t db, uint32_t argc,
                   const struct slice *argv, const char **why);
 
@@ -124,7 +125,8 @@ void lane_turn(struct lane *lane); /* start of a loop turn: refreshes the clocks
 bool lane_tick(struct lane *lane);
 void lane_post(struct lane *lane, struct lane_message *message); /* any thread */
 
-/* `client` is zeroed but for peer, local, descriptor and CLIENT_UNIX_SOCKET; registers it and gives it an id. */
+/* `client` is zeroed but for peer, local, descriptor and CLIENT_UNIX_SOCKET; registers it and gives
+ * it an id. */
 void client_init(struct client *client, struct lane *lane);
 void client_free(struct client *client); /* unregisters; frees strings, not the struct */
 struct client *lane_find_client(struct lane *lane, uint64_t id); /* owner; NULL: gone */

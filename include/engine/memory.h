@@ -6,7 +6,8 @@
 #include "engine/server.h"
 #include "keyspace/keyspace.h"
 
-/* Allocated bytes less what the entries' heaps hold idle. Any thread; a short lock, so once a batch or turn. */
+/* Allocated bytes less what the entries' heaps hold idle. Any thread; a short lock, so once a batch
+ * or turn. */
 ALWAYS_INLINE size_t server_used_memory(const struct server *server)
 {
     size_t allocated = mem_used(), idle = keyspace_idle_memory(server->keyspace);

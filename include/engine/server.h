@@ -1,4 +1,5 @@
-/* server.h - the server as one value: its parts, built bottom-up by main and by tests. No code of its own. */
+/* server.h - the server as one value: its parts, built bottom-up by main and by tests. No code of
+ * its own. */
 #ifndef SPILLWAY_ENGINE_SERVER_H
 #define SPILLWAY_ENGINE_SERVER_H
 
@@ -60,12 +61,12 @@ struct server {
     uint64_t startup_memory; /* set once: bytes in use before any data was loaded */
     char *config_path;       /* set once; absolute; NULL without a file */
     char *executable;        /* set once */
-    /* Asks the process to stop, as SHUTDOWN and signals do: a flag of enum server_stop_how besides. Any
-     * thread. Set by main. */
+    /* Asks the process to stop, as SHUTDOWN and signals do: a flag of enum server_stop_how besides.
+     * Any thread. Set by main. */
     void (*stop)(struct server *server, unsigned how);
     /* Observers above the engine; set by main before workers start; NULL = nobody. Called on the
-     * lane after a command that was slow, or had many bytes; its hold is dropped. `us` is how long it
-     * ran, `reply_bytes` what it replied (so far, if its reply comes later). */
+     * lane after a command that was slow, or had many bytes; its hold is dropped. `us` is how long
+     * it ran, `reply_bytes` what it replied (so far, if its reply comes later). */
     void (*notable_call)(struct call *call, uint64_t us, uint64_t reply_bytes);
     /* Atomic: from so much on a call is told to notable_call. */
     uint64_t notable_us, notable_request_bytes, notable_reply_bytes;

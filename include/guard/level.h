@@ -56,7 +56,8 @@ bool level_step(struct level_state *state, const struct level_settings *s,
                 const struct level_inputs *in);
 /* A probe is what is missing, or will be within two seconds, to leave the level. */
 bool level_wants_probe(const struct level_state *state, const struct level_inputs *in);
-/* The level to act on: one that is put off counts, unknown counts as high, or as worse if it was. */
+/* The level to act on: one that is put off counts, unknown counts as high, or as worse if it
+ * was. */
 enum guard_level level_acting(const struct level_state *state);
 
 #endif

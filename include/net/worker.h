@@ -3,8 +3,9 @@
  * A turn of the loop: wait for events; on the first of them the lane's clocks are read; each ready
  * connection is read and its commands run; then the check handle ends the turn: the replies are
  * sent, one connection after the other, and the lane has its tick. Clients that read their replies
- * while others are still being read would go to sleep and be woken between any two of them. A timer turns an idle loop every TICK_MS, a quiet one every
- * TICK_QUIET_MS, so that background slices and idle timeouts run without traffic.
+ * while others are still being read would go to sleep and be woken between any two of them. A timer
+ * turns an idle loop every TICK_MS, a quiet one every TICK_QUIET_MS, so that background slices and
+ * idle timeouts run without traffic.
  */
 #ifndef SPILLWAY_NET_WORKER_H
 #define SPILLWAY_NET_WORKER_H

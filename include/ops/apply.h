@@ -1,4 +1,5 @@
-/* apply.h - from settings to the parts below the engine: option structs at start, and again by CONFIG SET. */
+/* apply.h - from settings to the parts below the engine: option structs at start, and again by
+ * CONFIG SET. */
 #ifndef SPILLWAY_OPS_APPLY_H
 #define SPILLWAY_OPS_APPLY_H
 
@@ -8,7 +9,8 @@
 #include "keyspace/keyspace.h"
 #include "persist/persist.h"
 
-/* Strings in the results are owned by `texts` (bytes_free it when the part has been built: parts copy). */
+/* Strings in the results are owned by `texts` (bytes_free it when the part has been built: parts
+ * copy). */
 struct apply_texts {
     char *dir, *dbfilename;
 };
@@ -25,7 +27,8 @@ void apply_persist(struct settings *settings, struct persist_options *out,
 void apply_process(struct server *server, const char *executable);
 void apply_title(struct server *server, struct bytes *out); /* the title by proc-title-template */
 
-/* Registers the change hooks of every directive that a part below must hear of. Before workers start. */
+/* Registers the change hooks of every directive that a part below must hear of. Before workers
+ * start. */
 void apply_watch(struct server *server);
 
 #endif

@@ -7,8 +7,8 @@
 
 struct guard_hooks;
 
-/* Before any other thread: working directory, log file and level, daemonize, title, pid file, memory
- * settings. What cannot be done is one warning each. */
+/* Before any other thread: working directory, log file and level, daemonize, title, pid file,
+ * memory settings. What cannot be done is one warning each. */
 void ops_process(struct server *server, const char *executable);
 /* Adds the rows of the commands that live in ops/ (CONFIG, INFO, DISK, SLOWLOG, LATENCY ...). */
 void ops_register(struct registry *registry);

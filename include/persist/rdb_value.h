@@ -1,9 +1,10 @@
 /* rdb_value.h - how each type of value is written to and read from RDB: one pair of functions per
  * type.
  *
- * A type is added by its rows in rdb_value.c: the RDB type that each of its encodings is written as, the
- * RDB types it reads, and the functions, which are in a file of the type's own (rdb_<type>.c) and are
- * declared at the end here. A value that is being read belongs to no key yet (struct dump_value).
+ * A type is added by its rows in rdb_value.c: the RDB type that each of its encodings is written
+ * as, the RDB types it reads, and the functions, which are in a file of the type's own
+ * (rdb_<type>.c) and are declared at the end here. A value that is being read belongs to no key yet
+ * (struct dump_value).
  */
 #ifndef SPILLWAY_PERSIST_RDB_VALUE_H
 #define SPILLWAY_PERSIST_RDB_VALUE_H

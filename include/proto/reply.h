@@ -36,8 +36,9 @@ void reply_buffer_free(struct reply_buffer *r);
 /* Releases the references and forgets the bytes, keeps some capacity; the dialect and muting
  * stay. */
 void reply_buffer_clear(struct reply_buffer *r);
-/* Moves what `from` holds to `to`, which is empty: by exchanging their memory, so that both keep some
- * capacity; bytes in a buffer of more than cap_max are copied instead. Dialects and muting stay. */
+/* Moves what `from` holds to `to`, which is empty: by exchanging their memory, so that both keep
+ * some capacity; bytes in a buffer of more than cap_max are copied instead. Dialects and muting
+ * stay. */
 void reply_buffer_move(struct reply_buffer *to, struct reply_buffer *from, size_t cap_max);
 
 void reply_simple(struct reply_buffer *r, const char *text); /* +TEXT */

@@ -2,9 +2,9 @@
  *
  * Items are records of the owner, who keeps their score too and finds them by member elsewhere. The
  * order is that of ZRANGE: by score, equal scores by the member's bytes (memcmp order, shorter
- * first), which a callback shows. The tree looks at a member only to tell equal scores apart. Scores
- * are never NaN; -0 equals 0; infinities are scores like others. No two items of one score have the
- * same member.
+ * first), which a callback shows. The tree looks at a member only to tell equal scores apart.
+ * Scores are never NaN; -0 equals 0; infinities are scores like others. No two items of one score
+ * have the same member.
  *
  * Ranks count from 0 at the lowest. n below is the count of items. An item costs about 18 bytes
  * (tests/bench/bench_ranked.c). Not locked: the owner guards it; concurrent readers are fine.
@@ -54,8 +54,8 @@ void ranked_replace(struct ranked *r, double score, const void *item, void *with
 /* Take the lowest or highest item out; NULL if the tree is empty. */
 void *ranked_pop_min(struct ranked *r, double *score);
 void *ranked_pop_max(struct ranked *r, double *score);
-/* Removes up to `count` items from `rank` on, in order, and shows each to `visit` (NULL: to nobody).
- * Returns how many there were. O(log n + count); slice what may be long. */
+/* Removes up to `count` items from `rank` on, in order, and shows each to `visit` (NULL: to
+ * nobody). Returns how many there were. O(log n + count); slice what may be long. */
 size_t ranked_remove_range(struct ranked *r, size_t rank, size_t count, ranked_visit_fn visit,
                            void *ctx);
 

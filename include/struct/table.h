@@ -49,11 +49,11 @@ size_t table_buckets(const struct table *t);
  * inlined too. */
 ALWAYS_INLINE void *table_find(const struct table *t, uint64_t hash, table_match_fn match,
                                const void *key, void *ctx);
-/* Sweep of a batch: first the bucket's line; then, when that has arrived, the candidate: what a find
- * would look at next, the item of the first slot with this tag, else the chain, else 0; then, when
- * its place has arrived, the item even if it was in the chain (NULL: none). Items are to be
- * prefetched, not to be read. All of these may be called without the owner's lock, while the table is
- * changed and even freed: they read only memory that stays mapped (given an allocator that keeps
+/* Sweep of a batch: first the bucket's line; then, when that has arrived, the candidate: what a
+ * find would look at next, the item of the first slot with this tag, else the chain, else 0; then,
+ * when its place has arrived, the item even if it was in the chain (NULL: none). Items are to be
+ * prefetched, not to be read. All of these may be called without the owner's lock, while the table
+ * is changed and even freed: they read only memory that stays mapped (given an allocator that keeps
  * address space), and what they find is right nearly always. */
 ALWAYS_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash);
 ALWAYS_INLINE uint64_t table_candidate(const struct table *t, uint64_t hash);

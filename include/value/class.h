@@ -1,9 +1,10 @@
-/* class.h - what a key can hold: the types, their encodings, and one table of what every type can do.
+/* class.h - what a key can hold: the types, their encodings, and one table of what every type can
+ * do.
  *
  * A value is a pointer with its type and encoding. It knows neither key, shard nor expiry; whoever
  * holds the lock of the entry that owns it may read or change it. Each type fills one row
- * (struct value_class) in its own file, value/<type>.c, and class.c lists the rows. Strings are here
- * by their blob only: short ones live inside their entry and are keyspace/'s business.
+ * (struct value_class) in its own file, value/<type>.c, and class.c lists the rows. Strings are
+ * here by their blob only: short ones live inside their entry and are keyspace/'s business.
  */
 #ifndef SPILLWAY_VALUE_CLASS_H
 #define SPILLWAY_VALUE_CLASS_H
@@ -34,18 +35,20 @@ struct value {
     uint8_t encoding;
 };
 
-/* One element: a list's or set's is one part, a hash's a field and its value, a sorted set's a member and
- * its score as "%.17g", a stream's its id "ms.seq" and then fields and values. Borrowed for the call. */
+/* One element: a list's or set's is one part, a hash's a field and its value, a sorted set's a
+ * member and its score as "%.17g", a stream's its id "ms.seq" and then fields and values. Borrowed
+ * for the call. */
 typedef void (*value_visit_fn)(void *ctx, const struct slice *parts, unsigned count);
 
 /* None of these functions may be NULL. */
 struct value_class {
     bool ordered; /* elements have an order that is part of the value */
     void (*free)(struct value value);
-    /* How many allocations, about, it takes to free it: what decides between now and later. O(1). */
+    /* How many allocations, about, it takes to free it: what decides between now and later.
+     * O(1). */
     size_t (*effort)(struct value value);
-    /* Bytes it takes; of its allocations no more than `samples` are looked at, the rest is estimated.
-     * 0 = all. */
+    /* Bytes it takes; of its allocations no more than `samples` are looked at, the rest is
+     * estimated. 0 = all. */
     size_t (*memory)(struct value value, size_t samples);
     struct value (*copy)(struct value value); /* shares nothing that may change */
     void (*each)(struct value value, value_visit_fn visit, void *ctx);

@@ -51,7 +51,8 @@ void clock_shift_ms(int64_t ms)
 static struct lock calibrate_lock;
 static uint64_t us_per_tick_q32; /* atomic; 0 = not measured yet */
 
-/* CPUID's "invariant TSC": the counter runs at one rate whatever the processor's frequency and sleep. */
+/* CPUID's "invariant TSC": the counter runs at one rate whatever the processor's frequency and
+ * sleep. */
 static bool counter_is_invariant(void)
 {
     unsigned a, b, c, d;

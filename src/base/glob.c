@@ -33,7 +33,8 @@ static size_t match_class(struct slice pattern, size_t at, unsigned char c, bool
     return at < pattern.len ? at + 1 : at;
 }
 
-/* Matches one byte against the pattern's item at `at` (not a star); returns the offset behind it. */
+/* Matches one byte against the pattern's item at `at` (not a star); returns the offset behind
+ * it. */
 static size_t match_item(struct slice pattern, size_t at, unsigned char c, bool nocase, bool *hit)
 {
     unsigned char item = (unsigned char)pattern.data[at];

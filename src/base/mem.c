@@ -45,9 +45,9 @@ static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
 
 #ifdef SPILLWAY_JEMALLOC
 
-/* Pages freed by a cache are wanted again soon, so they stay a few seconds; then one background thread
- * gives them back, also while the server is idle. An arena is made only when a thread first needs it, so
- * the default bound on their number costs an empty server nothing. */
+/* Pages freed by a cache are wanted again soon, so they stay a few seconds; then one background
+ * thread gives them back, also while the server is idle. An arena is made only when a thread first
+ * needs it, so the default bound on their number costs an empty server nothing. */
 __attribute__((used, visibility("default"))) const char *malloc_conf =
     "background_thread:true,max_background_threads:1,dirty_decay_ms:5000,muzzy_decay_ms:0";
 
@@ -410,7 +410,8 @@ size_t mem_rss(void)
 
 void mem_discard(void *p, size_t size)
 {
-    /* A hint: where it cannot be followed the memory is merely not given back, but it must read as zeros. */
+    /* A hint: where it cannot be followed the memory is merely not given back, but it must read as
+     * zeros. */
     if (madvise(p, size, MADV_DONTNEED) != 0)
         memset(p, 0, size);
 }

@@ -141,15 +141,16 @@ static __int128 field_value(uint64_t raw, const struct field_op *op)
     return raw;
 }
 
-/* In a signed field of less than 64 bits Redis takes a number to be SET that lies more than INT64_MAX
- * below the highest one for an overflow upwards. */
+/* In a signed field of less than 64 bits Redis takes a number to be SET that lies more than
+ * INT64_MAX below the highest one for an overflow upwards. */
 static bool overflows_upwards(__int128 value, __int128 high, const struct field_op *op)
 {
     return value > high ||
            (op->verb == FIELD_SET && op->is_signed && op->bits < 64 && high - value > INT64_MAX);
 }
 
-/* Brings `value` into the field's range by its rule. False: the rule is FAIL and it does not fit. */
+/* Brings `value` into the field's range by its rule. False: the rule is FAIL and it does not
+ * fit. */
 static bool field_fit(__int128 *value, const struct field_op *op)
 {
     __int128 high = ((__int128)1 << (op->bits - op->is_signed)) - 1;

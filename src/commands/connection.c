@@ -1,4 +1,5 @@
-/* connection.c - who is connected and how it speaks: AUTH, HELLO, SELECT, PING, ECHO, QUIT, RESET. */
+/* connection.c - who is connected and how it speaks: AUTH, HELLO, SELECT, PING, ECHO, QUIT,
+ * RESET. */
 #include "commands/connection.h"
 #include "base/mem.h"
 #include "base/version.h"
@@ -157,7 +158,8 @@ static void hello_command(struct call *call)
     reply_hello(call);
 }
 
-/* disk-ping-reports-error: replies why writes are refused for want of disk; false if they are not. */
+/* disk-ping-reports-error: replies why writes are refused for want of disk; false if they are
+ * not. */
 static bool ping_reports_disk(struct call *call)
 {
     struct guard *guard = call->server->guard;

@@ -1,7 +1,7 @@
 /* generic_value.c - commands on values whatever their type: COPY, DUMP, RESTORE, OBJECT.
  *
- * Strings know how to be copied: their bytes are, or their blob is shared. Other values leave that to
- * their class.
+ * Strings know how to be copied: their bytes are, or their blob is shared. Other values leave that
+ * to their class.
  */
 #include "commands/generic.h"
 

@@ -29,7 +29,8 @@ static bool read_size(struct call *call, int64_t *columns, int64_t *rows)
     return true;
 }
 
-/* What is at a place: the lake stands left of the wall up to `level`, the river runs at its foot. */
+/* What is at a place: the lake stands left of the wall up to `level`, the river runs at its
+ * foot. */
 static char pixel(struct rand *random, int64_t column, int64_t row, int64_t wall, int64_t level,
                   int64_t rows)
 {

@@ -109,7 +109,8 @@ static void bgsave_begun(struct lane *lane, struct lane_message *message)
     mem_free(w);
 }
 
-/* The reply waits for the cut: a client that writes after it must not find that write in the file. */
+/* The reply waits for the cut: a client that writes after it must not find that write in the
+ * file. */
 void server_bgsave(struct call *call)
 {
     bool schedule = call->argc == 2 && slice_is(call->argv[1], "schedule");

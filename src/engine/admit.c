@@ -1,4 +1,5 @@
-/* admit.c - the checks a command passes before it runs: authentication, phase, pause, memory, disk. */
+/* admit.c - the checks a command passes before it runs: authentication, phase, pause, memory,
+ * disk. */
 #include "engine/admit.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -9,13 +10,13 @@
 #include "persist/persist.h"
 #include "plog/plog.h"
 
-#define EVICT_VICTIMS_PER_STEP 64  /* between two looks at the clock and at used memory */
-#define EVICT_STEPS            64  /* of one call at most */
-#define EVICT_SLICE_US         500 /* time of one call at most */
-#define RECORD_OVERHEAD        64 /* bytes of a log record besides the request's own: SELECT, PXAT */
-#define ARGUMENT_OVERHEAD      16          /* bytes around an argument in RESP, about */
-#define RETRY_SNAPSHOT_US      2000        /* between two attempts while a pass is saturated */
-#define LOOK_LEAST             (64 * 1024) /* bytes a lane allocates between two looks at used memory */
+#define EVICT_VICTIMS_PER_STEP 64   /* between two looks at the clock and at used memory */
+#define EVICT_STEPS            64   /* of one call at most */
+#define EVICT_SLICE_US         500  /* time of one call at most */
+#define RECORD_OVERHEAD        64   /* bytes of a log record besides the request's: SELECT, PXAT */
+#define ARGUMENT_OVERHEAD      16   /* bytes around an argument in RESP, about */
+#define RETRY_SNAPSHOT_US      2000 /* between two attempts while a pass is saturated */
+#define LOOK_LEAST             (64 * 1024) /* bytes allocated between two looks at used memory */
 #define LOOK_MOST              (1024 * 1024)
 
 static enum admission refuse(struct call *call, const char *text)
@@ -161,8 +162,8 @@ static enum admission check_persistence(struct call *call)
         "RDB error.");
 }
 
-/* Metering comes last: it is the only check that takes something, and a command that is asked again after
- * a wait for another must not pay twice. */
+/* Metering comes last: it is the only check that takes something, and a command that is asked again
+ * after a wait for another must not pay twice. */
 typedef enum admission (*check_fn)(struct call *call);
 static const check_fn checks[] = {
     check_protected,   check_auth,  check_memory, check_disk_refusal,
@@ -221,8 +222,8 @@ static void note_peak(struct server *server, size_t used)
         RELAXED_STORE(&server->peak_memory, used);
 }
 
-/* Up to where this lane may allocate until it looks again: half of its share of what is left. Other lanes
- * do the same, so together they pass the limit by LOOK_LEAST each and one command. */
+/* Up to where this lane may allocate until it looks again: half of its share of what is left. Other
+ * lanes do the same, so together they pass the limit by LOOK_LEAST each and one command. */
 static void plan_next_look(struct lane *lane, size_t used, size_t limit)
 {
     size_t left = used < limit ? (limit - used) / 2 / MAX_OF(lane->server->lane_count, 1u) : 0;
@@ -230,14 +231,15 @@ static void plan_next_look(struct lane *lane, size_t used, size_t limit)
     lane->room_until = mem_thread_allocated() + step;
 }
 
-/* What maxmemory is compared with. The log's backlog does not count: each eviction makes it longer, so
- * that a reader that stands still would cost the whole data set. */
+/* What maxmemory is compared with. The log's backlog does not count: each eviction makes it longer,
+ * so that a reader that stands still would cost the whole data set. */
 static size_t counted_memory(const struct server *server, size_t used)
 {
     return used - MIN_OF(used, plog_memory(server->plog));
 }
 
-/* Evicts in steps until below the limit, out of time, or out of victims (false); *used is kept up to date. */
+/* Evicts in steps until below the limit, out of time, or out of victims (false); *used is kept up
+ * to date. */
 static bool evict_for_memory(struct lane *lane, size_t *used, size_t limit)
 {
     struct hold hold = {.keyspace = lane->server->keyspace,
@@ -269,7 +271,8 @@ bool admit_make_room(struct lane *lane)
         return false;
     size_t all = server_used_memory(server), used = counted_memory(server, all);
     note_peak(server, all);
-    /* Still above while victims are left: the next look goes on; only a cache that cannot evict refuses. */
+    /* Still above while victims are left: the next look goes on; only a cache that cannot evict
+     * refuses. */
     bool evicts = used > limit && !server_is_paused(server, lane->now_ms);
     if (UNLIKELY(evicts))
         lane->over_memory = !evict_for_memory(lane, &used, limit) && used > limit;

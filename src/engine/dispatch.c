@@ -1,11 +1,13 @@
 /* dispatch.c - the hot path: bytes of one connection in, commands run, replies out.
  *
- *   parse     every complete command of the input, at most BATCH_MAX: arguments are slices of it, nothing is copied; look
- *             the command up, hash its keys, OR their shards' bits
+ *   parse     every complete command of the input, at most BATCH_MAX: arguments are slices of it,
+ *             nothing is copied; look the command up, hash its keys, OR their shards' bits
  *   sweep     prefetch the buckets of all keys, then the entries that those name
- *   run       each: admit, hold its shards, run the handler, append the effect to the log, drop the hold
+ *   run       each: admit, hold its shards, run the handler, append the effect to the log, drop
+ *             the hold
  *
- * A run of commands that need the same shards keeps the hold. The order of one connection's commands never changes.
+ * A run of commands that need the same shards keeps the hold. The order of one connection's
+ * commands never changes.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -149,8 +151,8 @@ static void sweep(const struct lane *lane, const struct client *client)
 
 /* ---- run ---- */
 
-/* The first words of an HTTP request: a browser may have been tricked into sending commands of others in
- * its body, so nothing after them may run. */
+/* The first words of an HTTP request: a browser may have been tricked into sending commands of
+ * others in its body, so nothing after them may run. */
 static bool is_http(const struct call *call)
 {
     return slice_is(call->argv[0], "post") || slice_is(call->argv[0], "host:");
@@ -177,7 +179,8 @@ static void unknown_command(struct call *call)
                 (int)MIN_OF(call->argv[0].len, 128), call->argv[0].data, (int)len, args);
 }
 
-/* What is wrong with the command as such, before anything else is asked. False: an error was replied. */
+/* What is wrong with the command as such, before anything else is asked. False: an error was
+ * replied. */
 static bool check_shape(struct call *call)
 {
     const struct command *command = call->command;
@@ -285,7 +288,8 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
     *hold = call->hold; /* handlers without declared keys take and drop shards of their own */
 }
 
-/* True: go on with the next command. False: stop here, *run tells whether this one was run (or rejected). */
+/* True: go on with the next command. False: stop here, *run tells whether this one was run (or
+ * rejected). */
 static bool run_pending(struct lane *lane, struct client *client, const struct pending *p,
                         struct hold *hold, uint64_t *clock_us, bool quiet, bool *ran)
 {

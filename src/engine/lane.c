@@ -80,9 +80,9 @@ static void read_inbox(struct lane *lane)
     }
 }
 
-/* Lets clients that waited to be admitted try again, first come first served. What client_ready runs may
- * close any client, and clients that have to wait on queue up again: each round asks the first of
- * the queue, as many times as there were clients in it. */
+/* Lets clients that waited to be admitted try again, first come first served. What client_ready
+ * runs may close any client, and clients that have to wait on queue up again: each round asks the
+ * first of the queue, as many times as there were clients in it. */
 static void retry_waiting(struct lane *lane)
 {
     for (uint32_t left = lane->paused; left != 0 && lane->waiting_first != NULL; left--) {
@@ -132,7 +132,8 @@ bool lane_tick(struct lane *lane)
     if (LIKELY(lane->now_us < lane->next_slice_us))
         return more;
     if (RELAXED_LOAD(&server->phase) == SERVER_READY) {
-        /* While clients are paused the data set stays as it is: whoever paused them counts on that. */
+        /* While clients are paused the data set stays as it is: whoever paused them counts on
+         * that. */
         bool pressing = !server_is_paused(server, lane->now_ms) &&
                         keyspace_expire_slice(&hold, server->lane_count);
         pressing |= keyspace_upkeep_slice(&hold, server->lane_count);

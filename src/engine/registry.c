@@ -1,4 +1,5 @@
-/* registry.c - the command table: an open-addressed index of rows by name, built once while starting. */
+/* registry.c - the command table: an open-addressed index of rows by name, built once while
+ * starting. */
 #include "engine/registry.h"
 #include "base/mem.h"
 #include "base/panic.h"

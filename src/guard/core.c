@@ -541,8 +541,8 @@ static void judge_repair(struct core *core)
         out->repair = out->replace_old = true;
 }
 
-/* A rewrite that failed for another reason than space is tried again once the disk has shown that it
- * works; without logging nothing else would make it show that. */
+/* A rewrite that failed for another reason than space is tried again once the disk has shown that
+ * it works; without logging nothing else would make it show that. */
 static void ask_for_proof(struct core *core)
 {
     const struct volume_probe *probe = &core->in.probe;

@@ -9,9 +9,10 @@
  *               A large command is received straight into session->input, which grows towards what
  *               the parser wants, but never to more than four times what has arrived (and 16 MiB):
  *               announcing a length costs the client nothing, so it must not cost us memory.
- *      output   Short replies are parked in the worker until the turn ends, then sent; long ones are
- *               sent from lane->reply at once. What the socket does not take, or what waits for the
- *               log (appendfsync always), moves to session->out, and everything later follows it.
+ *      output   Short replies are parked in the worker until the turn ends, then sent; long ones
+ *               are sent from lane->reply at once. What the socket does not take, or what waits for
+ *               the log (appendfsync always), moves to session->out, and everything later follows
+ *               it.
  *
  * An idle session has no buffers. A session is not read
  *   - while it is throttled: its client does not read its replies. Redis would buffer without

@@ -1,4 +1,5 @@
-/* apply_process.c - settings that concern the process itself: log, title, the kernel's choice of victims. */
+/* apply_process.c - settings that concern the process itself: log, title, the kernel's choice of
+ * victims. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-/* process.c - the process as an operator sees it: daemon, pid file, log, systemd, what the guard asks of us. */
+/* process.c - the process as an operator sees it: daemon, pid file, log, systemd, what the guard
+ * asks of us. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -109,8 +109,8 @@ void rdb_append_string(struct bytes *out, struct slice s, bool compress)
 
 /* ---- the writer ---- */
 
-/* Trying in vain costs more than all the rest of writing a key. So after VAIN_MAX failures without a
- * success between them only one short string in VAIN_RETRY is tried, until one succeeds. */
+/* Trying in vain costs more than all the rest of writing a key. So after VAIN_MAX failures without
+ * a success between them only one short string in VAIN_RETRY is tried, until one succeeds. */
 #define VAIN_MAX   64
 #define VAIN_RETRY 16
 #define VAIN_BYTES 4096 /* strings from this size on are always tried */

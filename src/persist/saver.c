@@ -2,8 +2,8 @@
  *
  * Every 100 ms, or when woken: follow the settings (log on or off), tell the guard sizes, then run
  * at most one job: a fresh base that is wanted, a rewrite (asked for, or wanted by the guard), a
- * save (asked for, or due by a save point). A job runs on this thread, or, if nothing waits for it, on
- * one of its own with less claim to a processor, whose end this thread awaits.
+ * save (asked for, or due by a save point). A job runs on this thread, or, if nothing waits for it,
+ * on one of its own with less claim to a processor, whose end this thread awaits.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -20,8 +20,8 @@
 #define LOG_CLOSE_MS    10000
 #define REWRITE_TRIES   3    /* of one that turns void; the last insists */
 #define REWRITE_REST_MS 1000 /* after one that failed */
-/* Of a processor that a worker wants too a job that nothing waits for gets a sixth. With much more the
- * clients would feel it; with much less they would donate faster than it can write. */
+/* Of a processor that a worker wants too a job that nothing waits for gets a sixth. With much more
+ * the clients would feel it; with much less they would donate faster than it can write. */
 #define GENTLE_NICE 7
 
 static int64_t now_s(void)
@@ -52,7 +52,8 @@ static void *run_gently(void *arg)
     return NULL;
 }
 
-/* Runs a job and waits for its end; gently: so that it steps back where others want its processor. */
+/* Runs a job and waits for its end; gently: so that it steps back where others want its
+ * processor. */
 static int run_job(int (*run)(void *ctx), void *ctx, bool gently)
 {
     struct job_run job = {.run = run, .ctx = ctx};

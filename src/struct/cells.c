@@ -13,8 +13,8 @@
  * There are 64 heaps (one for each shard) of 64 classes each, so what a class has at hand must
  * follow what it uses, be it one record or a million. A class that needs a run takes the length by
  * which it loses least: half a run stands empty on average, though of a long one most is never
- * touched, which speaks for a short one; what the head and the last bit of a run lose is lost in each
- * of its runs, which speaks for long ones once it has much.
+ * touched, which speaks for a short one; what the head and the last bit of a run lose is lost in
+ * each of its runs, which speaks for long ones once it has much.
  *
  * Within a run records follow each other without gaps. Freed ones form a list (a 2-byte link inside
  * the record: its successor's place in units of 4 bytes from the chunk's start, 0 ends it); memory

@@ -1,4 +1,5 @@
-/* What records cost in cells and straight from the allocator: bytes (counted and resident) and time.
+/* What records cost in cells and straight from the allocator: bytes (counted and resident) and
+ * time.
  *
  * Usage: bench_cells [max-records] [heaps]. Without arguments it stays under ten seconds.
  */

@@ -1,8 +1,10 @@
-/* echo.c - a bare libuv server that sends back what it reads: the floor under any server built on that loop.
+/* echo.c - a bare libuv server that sends back what it reads: the floor under any server built on
+ * that loop.
  *
- * A RESP request is itself a valid RESP array, so a load generator takes its echo for the reply. One thread, no
- * parsing, no allocation while running; replies go out by uv_try_write in the read callback, as a server's would.
- * Usage: echo PORT. It prints "ready" when it listens and runs until it is killed.
+ * A RESP request is itself a valid RESP array, so a load generator takes its echo for the reply.
+ * One thread, no parsing, no allocation while running; replies go out by uv_try_write in the read
+ * callback, as a server's would. Usage: echo PORT. It prints "ready" when it listens and runs until
+ * it is killed.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* fuzz_aof.c - whatever bytes a log holds, loading it ends with an answer: ok, torn or damaged, at an
- * offset inside it; and what stands before a torn end loads again as a whole file. */
+/* fuzz_aof.c - whatever bytes a log holds, loading it ends with an answer: ok, torn or damaged, at
+ * an offset inside it; and what stands before a torn end loads again as a whole file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

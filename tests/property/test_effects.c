@@ -1,7 +1,8 @@
 /* test_effects.c - what is logged does on another server what the command did on the first.
  *
- * Random commands on strings, bits and keys run on one server; its log is run on a second one. Then both
- * hold the same keys with the same bytes and the same expiry. SEED and STEPS come from the environment.
+ * Random commands on strings, bits and keys run on one server; its log is run on a second one. Then
+ * both hold the same keys with the same bytes and the same expiry. SEED and STEPS come from the
+ * environment.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +50,8 @@ static void append_condition(struct bytes *out)
     bytes_append_str(out, words[rand_below(&r, COUNT_OF(words))]);
 }
 
-/* k: key, v: value, n: number, b: bit offset, t: time option, c: condition, s: seconds, d: database */
+/* k: key, v: value, n: number, b: bit offset, t: time option, c: condition, s: seconds, d:
+ * database */
 static void append_item(struct bytes *out, char item)
 {
     static const char *const seconds[] = {"1000", "2000", "-1", "0"};

@@ -1,4 +1,5 @@
-/* test_sha1.c - the vectors of FIPS 180 and RFC 3174, and every length around a block however cut. */
+/* test_sha1.c - the vectors of FIPS 180 and RFC 3174, and every length around a block however
+ * cut. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,7 +1,8 @@
 /* engine_fixture.h - a server without sockets for tests of commands: lines in, reply bytes out.
  *
- * A line is split as redis-cli does ("\xff" in double quotes is a byte) and fed to the lane as RESP. Besides
- * the reply a test can ask what was logged and which keyspace events were fired since it last asked.
+ * A line is split as redis-cli does ("\xff" in double quotes is a byte) and fed to the lane as
+ * RESP. Besides the reply a test can ask what was logged and which keyspace events were fired since
+ * it last asked.
  */
 #ifndef SPILLWAY_TESTS_ENGINE_FIXTURE_H
 #define SPILLWAY_TESTS_ENGINE_FIXTURE_H

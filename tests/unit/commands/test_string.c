@@ -1,4 +1,5 @@
-/* test_string.c - the string family: replies, errors and their order, effects, events, encodings. */
+/* test_string.c - the string family: replies, errors and their order, effects, events,
+ * encodings. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* feed.h - bytes for a lane as they come from a connection, and all that lane_feed says about them. */
+/* feed.h - bytes for a lane as they come from a connection, and all that lane_feed says about
+ * them. */
 #ifndef SPILLWAY_TESTS_ENGINE_FEED_H
 #define SPILLWAY_TESTS_ENGINE_FEED_H
 

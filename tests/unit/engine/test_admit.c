@@ -1,4 +1,5 @@
-/* test_admit.c - who may run: phases, pauses and their queue, memory and eviction, the disk guard's verdict. */
+/* test_admit.c - who may run: phases, pauses and their queue, memory and eviction, the disk guard's
+ * verdict. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

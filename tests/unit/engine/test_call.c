@@ -1,4 +1,5 @@
-/* test_call.c - the verbs of a handler: keys and their hashes, arguments at their bounds, large replies. */
+/* test_call.c - the verbs of a handler: keys and their hashes, arguments at their bounds, large
+ * replies. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* test_dispatch.c - pipelines: batches and their bounds, commands that change how the rest is run, errors. */
+/* test_dispatch.c - pipelines: batches and their bounds, commands that change how the rest is run,
+ * errors. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -53,7 +53,8 @@ static void expect_raw_log(const char *wanted)
     bytes_free(&raw);
 }
 
-/* Found expired by a command: the removal is logged before what the command does, in its database. */
+/* Found expired by a command: the removal is logged before what the command does, in its
+ * database. */
 static void test_expired(void **state)
 {
     (void)state;

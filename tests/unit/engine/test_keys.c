@@ -1,4 +1,5 @@
-/* test_keys.c - key specifications of every form: where a command's keys are, and calls they do not fit. */
+/* test_keys.c - key specifications of every form: where a command's keys are, and calls they do not
+ * fit. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* test_config_rewrite.c - CONFIG REWRITE: what holds stays as it is written, the rest is replaced. */
+/* test_config_rewrite.c - CONFIG REWRITE: what holds stays as it is written, the rest is
+ * replaced. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* test_slowlog.c - SLOWLOG, COMMANDLOG and LATENCY: what is kept, cut, hidden, and how much of it. */
+/* test_slowlog.c - SLOWLOG, COMMANDLOG and LATENCY: what is kept, cut, hidden, and how much of
+ * it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* test_persist_faults.c - every step of a rewrite and of a save may fail, and every write of the log.
+/* test_persist_faults.c - every step of a rewrite and of a save may fail, and every write of the
+ * log.
  *
  * What must hold each time: what is on disk loads (a copy of the files is loaded after each
  * fault), nothing temporary is left, and when the fault is gone all is well again by itself.

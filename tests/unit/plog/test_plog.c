@@ -1,4 +1,5 @@
-/* test_plog.c - the propagation log: offsets, SELECT, readers, memory given back, waiting, and threads. */
+/* test_plog.c - the propagation log: offsets, SELECT, readers, memory given back, waiting, and
+ * threads. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
