@@ -24,6 +24,7 @@ struct persist_counters {
     int64_t load_began_s;
     uint64_t load_total, load_done; /* bytes */
     uint64_t load_keys, load_expired;
+    uint32_t load_damaged; /* files at the start that were damaged, so that not all was loaded */
 
     int64_t lastsave_s, save_began_s, save_seconds;
     bool save_failed;
@@ -84,8 +85,8 @@ int load_log_again(struct persist *p) NODISCARD;
 
 /* saver.c */
 void *saver_main(void *persist);
-/* A save now, by the calling thread: the saver, or who has ended it. */
-/* gently: on a thread that steps back where others want its processor. */
+/* A save now, by the calling thread: the saver, or who has ended it. Gently: on a thread that steps
+ * back where others want its processor. */
 int saver_save(struct persist *p, bool gently);
 
 /* persist.c: a copy of the options; strings are borrowed until the next persist_configure, so

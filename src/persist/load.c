@@ -115,6 +115,7 @@ static enum persist_loaded load_dump(struct persist *p, const struct persist_opt
         LOG_NOTICE("DB loaded from %s: %llu keys, %llu expired", path,
                    (unsigned long long)result.keys, (unsigned long long)result.expired);
     } else {
+        RELAXED_ADD(&p->c.load_damaged, 1);
         LOG_WARNING("%s is damaged at byte %llu: %s%s%s", path, (unsigned long long)result.offset,
                     result.why, result.error ? ": " : "",
                     result.error ? strerror(-result.error) : "");
@@ -160,6 +161,7 @@ static enum persist_loaded judge_chain(struct persist *p, const struct persist_o
         p->torn_size = r->offset;
         return PERSIST_LOADED_AOF;
     }
+    RELAXED_ADD(&p->c.load_damaged, 1);
     LOG_WARNING("%s is damaged at byte %llu of %llu: %s%s%s", name, (unsigned long long)r->offset,
                 (unsigned long long)r->size, r->why, r->error ? ": " : "",
                 r->error ? strerror(-r->error) : "");
@@ -256,11 +258,14 @@ static enum persist_loaded load_log(struct persist *p, const struct persist_opti
         return load_chain(p, options);
     }
     if (error == -ENOENT) {
-        if (aof_dir_set_aside_all(&p->dir))
+        if (aof_dir_set_aside_all(&p->dir)) {
+            RELAXED_ADD(&p->c.load_damaged, 1);
             LOG_WARNING("There is no manifest in %s: nothing is loaded from there", p->dir.path);
+        }
         return load_without_manifest(p, options);
     }
     char *path = aof_dir_manifest_path(&p->dir);
+    RELAXED_ADD(&p->c.load_damaged, 1);
     if (error == -EBADMSG)
         LOG_WARNING("The manifest %s makes no sense in line %u: %s", path, line, why);
     else

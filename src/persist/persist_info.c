@@ -47,6 +47,7 @@ static void put_rdb(const struct persist *p, struct bytes *out)
     put(out, "rdb_last_cow_size", (int64_t)RELAXED_LOAD(&c->save_peak));
     put(out, "rdb_last_load_keys_expired", (int64_t)RELAXED_LOAD(&c->load_expired));
     put(out, "rdb_last_load_keys_loaded", (int64_t)RELAXED_LOAD(&c->load_keys));
+    put(out, "load_damaged_files", RELAXED_LOAD(&c->load_damaged));
 }
 
 static void put_aof(const struct persist *p, struct bytes *out)

@@ -164,6 +164,10 @@ static void a_senseless_manifest_is_refused_or_set_aside(void **state)
     assert_int_equal(world_open(&w, dir, true), PERSIST_LOADED_NOTHING);
     WORLD_WAIT(plog_is_active(w.log));
     world_run(&w, 0, 0, "set c 3");
+    struct bytes info = {0};
+    persist_info(w.persist, &info);
+    assert_non_null(strstr(bytes_str(&info), "load_damaged_files:1"));
+    bytes_free(&info);
     WORLD_WAIT(!persist_rewrite_in_progress(w.persist));
     assert_int_equal(world_close(&w), 0);
     assert_int_equal(world_count_files(logs, "manifest.damaged-"), 1);
