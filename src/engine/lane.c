@@ -134,10 +134,10 @@ bool lane_tick(struct lane *lane)
     if (RELAXED_LOAD(&server->phase) == SERVER_READY) {
         /* While clients are paused the data set stays as it is: whoever paused them counts on
          * that. */
-        bool pressing = !server_is_paused(server, lane->now_ms) &&
-                        keyspace_expire_slice(&hold, server->lane_count);
+        bool paused = server_is_paused(server, lane->now_ms);
+        bool pressing = !paused && keyspace_expire_slice(&hold, server->lane_count);
         pressing |= keyspace_upkeep_slice(&hold, server->lane_count);
-        pressing |= evict_for_disk(lane, &hold);
+        pressing |= !paused && evict_for_disk(lane, &hold);
         pressing |= admit_make_room(lane);
         more |= pressing;
         lane->next_slice_us = lane->now_us + (pressing ? 0 : SLICE_PERIOD_US);
