@@ -1,9 +1,9 @@
 /* flat.h - memory of structures that are one block of bytes without a capacity of their own.
  *
  * The allocator knows how large a block is, so it is not written down twice. A block is grown to
- * what is needed and no further: size classes a fifth apart make that amortised O(1) from the third
- * hundred of bytes on, and below it copying is cheap. It is shrunk once a quarter is idle, so that
- * adding and removing by turns does not move it each time.
+ * what is needed and no further: size classes, each about a fifth above the one before, make adding
+ * amortised O(1) (not so under a sanitizer, whose blocks have no room to spare). It is shrunk once a
+ * quarter is idle, so that adding and removing by turns does not move it each time.
  */
 #ifndef SPILLWAY_STRUCT_FLAT_H
 #define SPILLWAY_STRUCT_FLAT_H

@@ -403,6 +403,11 @@ static void test_wider_than_needed(void **state)
         assert_true(listpack_integer(lp, at, &integer));
         assert_int_equal(integer, 5);
     }
+    static const char zero[] = "\x0a\0\0\0\x01\0\xc0\x00\x02\xff";
+    lp = (const unsigned char *)zero;
+    assert_true(listpack_equals(lp, LISTPACK_HEAD, SLICE("0")));
+    assert_false(listpack_equals(lp, LISTPACK_HEAD, SLICE("x")));
+    assert_int_equal(listpack_find(lp, LISTPACK_HEAD, SLICE(""), 0), 0);
 }
 
 /* ---- Counts and limits ---- */
@@ -554,7 +559,7 @@ static void test_head_refused(void **state)
 /* A listpack of one element of these bytes, the head and the end put around it. */
 static bool element_passes(struct fence *f, struct slice element)
 {
-    unsigned char bytes[256];
+    unsigned char bytes[512];
     size_t len = LISTPACK_EMPTY + element.len;
     flat_store(bytes, len, 4);
     flat_store(bytes + 4, 1, 2);
@@ -614,6 +619,12 @@ static void test_elements_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(good); i++)
         for (size_t cut = 1; cut < good[i].len; cut++)
             assert_false(element_passes(&f, slice_of(good[i].data, cut)));
+
+    /* A backlen that ends in 0xFF: the end of the list does not stand for its last byte. */
+    char long_one[257] = "\xe0\xfd";
+    memcpy(long_one + 255, "\x01\xff", 2);
+    assert_true(element_passes(&f, slice_of(long_one, 257)));
+    assert_false(element_passes(&f, slice_of(long_one, 256)));
     fence_free(&f);
 }
 
