@@ -95,6 +95,8 @@ static void on_check(uv_check_t *check)
         __atomic_exchange_n(&w->durable_moved, 0, __ATOMIC_ACQ_REL);
         session_run_gated(w);
     }
+    if (UNLIKELY(w->parked_count != 0)) /* of clients that could go on only now */
+        session_send_parked(w);
     if (UNLIKELY(w->stopping))
         go_on_stopping(w);
     if (UNLIKELY(more != w->more))
