@@ -11,8 +11,8 @@
 struct value_limits {               /* named as their directives; sizes in bytes */
     int64_t list_max_listpack_size; /* > 0 elements; -1 to -5 = 4, 8, 16, 32, 64 KiB */
     int64_t list_compress_depth;    /* nodes at each end that stay uncompressed; 0 = all */
-    /* An element of so many bytes gets a node of its own; 0 = 1 GiB (DEBUG
-     * QUICKLIST-PACKED-THRESHOLD). */
+    /* An element of so many bytes gets a node of its own; 0 = what is larger than a node may grow
+     * (DEBUG QUICKLIST-PACKED-THRESHOLD). */
     uint64_t list_packed_threshold;
     int64_t hash_max_listpack_entries, hash_max_listpack_value;
     int64_t set_max_intset_entries, set_max_listpack_entries, set_max_listpack_value;

@@ -333,8 +333,8 @@ static void debug_help(struct call *call)
         "    Reply with a value of a type: string, integer, double, bignum, null, array, set, map,",
         "    attrib, push, verbatim, true, false.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
-        "    Size of an element from which on a list keeps it in a node of its own. 0 is the "
-        "default, 1gb.",
+        "    Size of an element from which on a list keeps it in a node of its own. 0, the "
+        "default: larger than nodes may grow.",
         "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
         "    Save the data set, drop it, load it. NOSAVE loads the dump file that is there, "
         "NOFLUSH",

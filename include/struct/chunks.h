@@ -1,0 +1,79 @@
+/* chunks.h - a long sequence of byte strings: linked chunks of listpacks, in the role of Redis's quicklist.
+ *
+ *      chunks --> chunk <--> chunk <--> chunk
+ *                   |          |          |
+ *                listpack   one large  listpack
+ *                           element
+ *
+ * A chunk is a listpack of as many elements as the limits allow, or one element of plain bytes that is
+ * too large to stand in a listpack. No chunk is empty. Ends are O(1); a place in the middle is found
+ * by walking the chunks from the nearer end, then within one. Chunks that grow too large are split
+ * where they grow, and what a split leaves is merged with its neighbours if that fits.
+ *
+ * Not locked: the owner guards it.
+ */
+#ifndef SPILLWAY_STRUCT_CHUNKS_H
+#define SPILLWAY_STRUCT_CHUNKS_H
+
+#include "struct/listpack.h"
+
+/* How large a chunk that is not plain may grow. They bind what is written from now on; a chunk of a single
+ * element may be as large as it is. */
+struct chunks_limits {
+    size_t bytes;     /* of a listpack */
+    size_t count;     /* of elements */
+    size_t plain_min; /* elements of so many bytes are kept plain; below LISTPACK_BYTES_MAX */
+};
+
+struct chunk {
+    struct chunk *prev, *next;
+    unsigned char *data; /* a listpack, or plain bytes */
+    size_t bytes;        /* of data */
+    uint32_t count;      /* elements */
+    bool plain;
+};
+
+struct chunks {
+    struct chunk *first, *last;
+    size_t count;       /* elements */
+    size_t chunk_count; /* chunks */
+};
+
+/* A place: an element. Whatever changes the sequence makes it void, unless it says otherwise. */
+struct chunks_at {
+    struct chunk *chunk;
+    uint32_t position; /* in the chunk's listpack */
+};
+
+struct chunks *chunks_new(void);
+void chunks_free(struct chunks *c);
+struct chunks *chunks_copy(const struct chunks *c);
+/* Takes over a listpack that is not empty, or plain bytes (from mem), as the last chunk. */
+void chunks_adopt(struct chunks *c, unsigned char *listpack);
+void chunks_adopt_plain(struct chunks *c, void *data, size_t len);
+/* The listpack of the only chunk, which is not plain; frees the rest. */
+unsigned char *chunks_give_up(struct chunks *c);
+/* Bytes of all allocations; only `samples` chunks are looked at, 0 = all. */
+size_t chunks_memory(const struct chunks *c, size_t samples);
+
+/* The index-th element, from the end if negative; false: there is none. */
+bool chunks_seek(const struct chunks *c, int64_t index, struct chunks_at *at);
+bool chunks_next(struct chunks_at *at); /* false: it was the last; at is void */
+bool chunks_prev(struct chunks_at *at);
+/* The element: borrowed from its chunk, or, if it is an integer, printed to room. */
+struct slice chunks_text(const struct chunks_at *at, char room[LISTPACK_TEXT]);
+bool chunks_equals(const struct chunks_at *at, struct slice value);
+
+void chunks_push(struct chunks *c, const struct chunks_limits *limits, struct slice value,
+                 bool front);
+/* Behind the place, or in front of it. */
+void chunks_insert(struct chunks *c, const struct chunks_limits *limits, const struct chunks_at *at,
+                   struct slice value, bool behind);
+void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
+                    const struct chunks_at *at, struct slice value);
+/* Removes the element and goes to the one behind it, or in front of it if backwards; false: none. */
+bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards);
+/* Removes up to `count` elements from the index-th (not negative) on; how many there were. */
+size_t chunks_delete_range(struct chunks *c, size_t index, size_t count);
+
+#endif

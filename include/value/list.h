@@ -1,0 +1,58 @@
+/* list.h - lists: one listpack while it is small, chunks of them (struct/chunks.h) above.
+ *
+ * ENCODING_LISTPACK: the pointer is the listpack itself. ENCODING_QUICKLIST: a struct chunks. What adds
+ * elements turns the first into the second before list-max-listpack-size is passed; list_settle turns
+ * back what has shrunk to one chunk of half of that, as Redis 7.2 does. Functions that take a
+ * struct value * may change its pointer and encoding.
+ */
+#ifndef SPILLWAY_VALUE_LIST_H
+#define SPILLWAY_VALUE_LIST_H
+
+#include "struct/chunks.h"
+#include "value/class.h"
+#include "value/limits.h"
+
+/* An element of a list: of the value it was found in, and void after a change. */
+struct list_at {
+    struct chunks_at place; /* of a listpack only the position */
+};
+
+struct value list_new(void); /* empty: to be filled before anyone sees it */
+size_t list_count(struct value list);
+/* Adds values one after the other at an end. */
+void list_push(struct value *list, const struct value_limits *limits, const struct slice *values,
+               size_t count, bool front);
+/* Back to the smaller form where it fits well. `shrinking`: after a removal, with a margin of half, so
+ * that a list at the limit does not go to and fro; false: after loading. */
+void list_settle(struct value *list, const struct value_limits *limits, bool shrinking);
+
+/* The index-th element, from the end if negative; false: there is none. */
+bool list_seek(struct value list, int64_t index, struct list_at *at);
+bool list_next(struct value list, struct list_at *at); /* false: it was the last */
+bool list_prev(struct value list, struct list_at *at);
+/* The element: borrowed from the list, or, if it is an integer, printed to room. */
+struct slice list_text(struct value list, const struct list_at *at, char room[LISTPACK_TEXT]);
+bool list_equals(struct value list, const struct list_at *at, struct slice value);
+
+/* Behind the first element that equals `pivot`, or in front of it. False: there is none. */
+bool list_insert(struct value *list, const struct value_limits *limits, struct slice pivot,
+                 struct slice value, bool behind);
+bool list_set(struct value *list, const struct value_limits *limits, int64_t index,
+              struct slice value);
+/* Removes the elements that equal value, `most` of them (0: all), from the last on if backwards. How many
+ * there were. */
+size_t list_remove(struct value *list, struct slice value, size_t most, bool backwards);
+/* Removes up to `count` elements from the index-th (not negative) on; how many there were. */
+size_t list_remove_range(struct value *list, size_t index, size_t count);
+
+/* For the codecs of RDB: a list of what was read, piece by piece, from the first element on; in the end
+ * list_settle(&list, limits, false). */
+struct value list_begin(void);
+void list_adopt(struct value list, unsigned char *listpack);    /* not empty */
+void list_adopt_plain(struct value list, struct slice element); /* copied */
+void list_append(struct value list, const struct value_limits *limits, struct slice element);
+
+/* How many elements or bytes a chunk may have: the directive as limits. */
+struct chunks_limits list_limits(const struct value_limits *limits);
+
+#endif

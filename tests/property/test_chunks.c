@@ -1,0 +1,218 @@
+/* test_chunks.c - chunks against an array: every operation at random places, under several limits. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/mem.h"
+#include "base/rand.h"
+#include "struct/chunks.h"
+
+static uint64_t seed;
+
+#define MODEL_MAX 4000
+
+struct model {
+    struct slice elements[MODEL_MAX];
+    size_t count;
+};
+
+static struct slice random_element(struct rand *r)
+{
+    static char text[1000];
+    uint64_t dice = rand_below(r, 100);
+    size_t len;
+    if (dice < 50) {
+        len = (size_t)snprintf(text, sizeof text, "%lld",
+                               (long long)(rand_next(r) >> rand_below(r, 64)));
+    } else {
+        len = (size_t)rand_below(r, dice < 95 ? 40 : sizeof text);
+        for (size_t i = 0; i < len; i++)
+            text[i] = (char)rand_next(r);
+    }
+    return slice_of(text, len);
+}
+
+static void model_insert(struct model *m, size_t at, struct slice value)
+{
+    memmove(m->elements + at + 1, m->elements + at, (m->count - at) * sizeof value);
+    m->elements[at] = slice_of(mem_alloc(value.len + 1), value.len);
+    memcpy((char *)m->elements[at].data, value.data, value.len);
+    m->count++;
+}
+
+static void model_remove(struct model *m, size_t at, size_t count)
+{
+    for (size_t i = at; i < at + count; i++)
+        mem_free((char *)m->elements[i].data);
+    memmove(m->elements + at, m->elements + at + count,
+            (m->count - at - count) * sizeof m->elements[0]);
+    m->count -= count;
+}
+
+static void check_chunks(const struct chunks *c, const struct chunks_limits *limits)
+{
+    size_t count = 0, chunks = 0;
+    const struct chunk *prev = NULL;
+    for (const struct chunk *chunk = c->first; chunk; prev = chunk, chunk = chunk->next) {
+        assert_ptr_equal(chunk->prev, prev);
+        assert_true(chunk->count > 0);
+        if (chunk->plain) {
+            assert_int_equal(chunk->count, 1);
+        } else {
+            assert_true(listpack_validate(chunk->data, chunk->bytes, true, NULL, NULL));
+            assert_int_equal(chunk->bytes, listpack_bytes(chunk->data));
+            assert_int_equal(chunk->count, listpack_count(chunk->data));
+            assert_true(chunk->count == 1 ||
+                        (chunk->bytes <= limits->bytes && chunk->count <= limits->count));
+        }
+        count += chunk->count;
+        chunks++;
+    }
+    assert_ptr_equal(c->last, prev);
+    assert_int_equal(c->count, count);
+    assert_int_equal(c->chunk_count, chunks);
+}
+
+static void compare(const struct chunks *c, const struct model *m)
+{
+    struct chunks_at at, back;
+    char room[LISTPACK_TEXT];
+    assert_int_equal(c->count, m->count);
+    assert_int_equal(chunks_seek(c, 0, &at), m->count != 0);
+    assert_int_equal(chunks_seek(c, -1, &back), m->count != 0);
+    for (size_t i = 0; i < m->count; i++) {
+        assert_true(slice_eq(chunks_text(&at, room), m->elements[i]));
+        assert_true(chunks_equals(&back, m->elements[m->count - 1 - i]));
+        assert_int_equal(chunks_next(&at), i + 1 < m->count);
+        assert_int_equal(chunks_prev(&back), i + 1 < m->count);
+    }
+    assert_false(chunks_seek(c, (int64_t)m->count, &at));
+    assert_false(chunks_seek(c, -(int64_t)m->count - 1, &at));
+    assert_false(chunks_seek(c, INT64_MIN, &at));
+    assert_false(chunks_seek(c, INT64_MAX, &at));
+}
+
+/* Removes what equals one element, walking in a direction. */
+static void delete_equal(struct chunks *c, struct model *m, struct rand *r)
+{
+    bool backwards = rand_below(r, 2);
+    struct slice victim = m->elements[rand_below(r, m->count)], value;
+    value = slice_of(mem_dup(victim.data, victim.len + 1), victim.len);
+    struct chunks_at at;
+    bool more = chunks_seek(c, backwards ? -1 : 0, &at);
+    while (more) {
+        if (chunks_equals(&at, value))
+            more = chunks_delete(c, &at, backwards);
+        else
+            more = backwards ? chunks_prev(&at) : chunks_next(&at);
+    }
+    for (size_t i = m->count; i-- > 0;)
+        if (slice_eq(m->elements[i], value))
+            model_remove(m, i, 1);
+    mem_free((char *)value.data);
+}
+
+static void one_step(struct chunks *c, struct model *m, const struct chunks_limits *limits,
+                     struct rand *r, bool growing)
+{
+    struct slice value = random_element(r);
+    struct chunks_at at;
+    uint64_t dice = rand_below(r, 100);
+    size_t index = m->count ? rand_below(r, m->count) : 0;
+    if (m->count == 0 || (m->count < MODEL_MAX && dice < (growing ? 60 : 25))) {
+        bool front = rand_below(r, 2);
+        chunks_push(c, limits, value, front);
+        model_insert(m, front ? 0 : m->count, value);
+    } else if (dice < 75 && m->count < MODEL_MAX) {
+        bool behind = rand_below(r, 2);
+        assert_true(chunks_seek(c, (int64_t)index, &at));
+        chunks_insert(c, limits, &at, value, behind);
+        model_insert(m, index + behind, value);
+    } else if (dice < 85) {
+        assert_true(chunks_seek(c, (int64_t)index - (int64_t)m->count, &at));
+        chunks_replace(c, limits, &at, value);
+        model_insert(m, index, value);
+        model_remove(m, index + 1, 1);
+    } else if (dice < 97) {
+        bool backwards = rand_below(r, 2);
+        assert_true(chunks_seek(c, (int64_t)index, &at));
+        bool more = chunks_delete(c, &at, backwards);
+        model_remove(m, index, 1);
+        assert_int_equal(more, backwards ? index > 0 : index < m->count);
+        if (more)
+            assert_true(chunks_equals(&at, m->elements[index - backwards]));
+    } else if (dice < 99) {
+        size_t count = rand_below(r, growing ? 5 : 50);
+        size_t gone = MIN_OF(count, m->count - index);
+        assert_int_equal(chunks_delete_range(c, index, count), gone);
+        model_remove(m, index, gone);
+    } else {
+        delete_equal(c, m, r);
+    }
+}
+
+static void run(const struct chunks_limits *limits)
+{
+    static struct model m;
+    const char *text = getenv("CHUNKS_STEPS");
+    int steps = text ? atoi(text) : 6000;
+    struct rand r;
+    rand_seed(&r, seed);
+    struct chunks *c = chunks_new();
+    for (int i = 0; i < steps; i++) {
+        one_step(c, &m, limits, &r, i / 1000 % 2 == 0);
+        if (i % 50 == 0) {
+            check_chunks(c, limits);
+            compare(c, &m);
+        }
+    }
+    struct chunks *copy = chunks_copy(c);
+    compare(copy, &m);
+    check_chunks(copy, limits);
+    assert_true(chunks_memory(c, 0) >= sizeof *c);
+    assert_true(chunks_memory(c, 1) >= sizeof *c);
+    chunks_free(c);
+    assert_int_equal(chunks_delete_range(copy, 0, SIZE_MAX), m.count);
+    assert_int_equal(copy->chunk_count, 0);
+    chunks_free(copy);
+    model_remove(&m, 0, m.count);
+}
+
+static void by_bytes(void **state)
+{
+    run(&(struct chunks_limits){.bytes = 300, .count = 65534, .plain_min = 301});
+}
+
+static void by_count(void **state)
+{
+    run(&(struct chunks_limits){.bytes = 8192, .count = 5, .plain_min = 8193});
+}
+
+static void one_each(void **state)
+{
+    run(&(struct chunks_limits){.bytes = 8192, .count = 1, .plain_min = 8193});
+}
+
+static void nearly_all_plain(void **state)
+{
+    run(&(struct chunks_limits){.bytes = 4096, .count = 65534, .plain_min = 4});
+}
+
+static void large_in_listpacks(void **state)
+{
+    run(&(struct chunks_limits){.bytes = 100, .count = 65534, .plain_min = 1 << 20});
+}
+
+int main(void)
+{
+    const char *text = getenv("SEED");
+    seed = text ? strtoull(text, NULL, 10) : rand_system();
+    print_message("SEED=%llu\n", (unsigned long long)seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_bytes), cmocka_unit_test(by_count), cmocka_unit_test(one_each),
+        cmocka_unit_test(nearly_all_plain), cmocka_unit_test(large_in_listpacks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
