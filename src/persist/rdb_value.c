@@ -32,6 +32,8 @@ static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
     [TYPE_STRING] = {[ENCODING_RAW] = {RDB_TYPE_STRING, string_append},
                      [ENCODING_INT] = {RDB_TYPE_STRING, string_append},
                      [ENCODING_EMBSTR] = {RDB_TYPE_STRING, string_append}},
+    [TYPE_LIST] = {[ENCODING_LISTPACK] = {RDB_TYPE_LIST_QUICKLIST_2, rdb_list_append_listpack},
+                   [ENCODING_QUICKLIST] = {RDB_TYPE_LIST_QUICKLIST_2, rdb_list_append_quicklist}},
 };
 
 struct value_parser {
@@ -41,6 +43,10 @@ struct value_parser {
 
 static const struct value_parser readers[] = {
     [RDB_TYPE_STRING] = {TYPE_STRING, string_read},
+    [RDB_TYPE_LIST] = {TYPE_LIST, rdb_list_read},
+    [RDB_TYPE_LIST_ZIPLIST] = {TYPE_LIST, rdb_list_read},
+    [RDB_TYPE_LIST_QUICKLIST] = {TYPE_LIST, rdb_list_read},
+    [RDB_TYPE_LIST_QUICKLIST_2] = {TYPE_LIST, rdb_list_read},
     [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, NULL},
 };
 

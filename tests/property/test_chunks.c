@@ -15,7 +15,7 @@ static uint64_t seed;
 #define MODEL_MAX 4000
 
 struct model {
-    struct slice elements[MODEL_MAX];
+    struct slice elements[MODEL_MAX + 1]; /* one more while an element is replaced */
     size_t count;
 };
 
