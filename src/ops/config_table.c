@@ -291,7 +291,7 @@ const struct config_directive config_directives[] = {
         .alias = "zset-max-ziplist-entries"),
     MEMORY("zset-max-listpack-value", zset_max_listpack_value, "64", 0, NONE,
            .alias = "zset-max-ziplist-value"),
-    INT("list-max-listpack-size", list_max_listpack_size, "-2", INT_MIN, INT_MAX, NONE,
+    INT("list-max-listpack-size", list_max_listpack_size, "-2", INT_MIN, INT_MAX, 0,
         .alias = "list-max-ziplist-size"),
     INT("list-compress-depth", list_compress_depth, "0", 0, INT_MAX, NONE),
     MEMORY("hll-sparse-max-bytes", hll_sparse_max_bytes, "3000", 0, NONE),

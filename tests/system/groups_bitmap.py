@@ -1,5 +1,5 @@
 """Generators for the commands of group bitmap."""
-from differential import Step, generator
+from differential import Step, encoding, generator
 
 
 def bit_offset(g):
@@ -89,7 +89,7 @@ def bitop(g):
     target = g.key()
     steps = [Step(b"BITOP", operation, target, *g.key_list(low, high))]
     if g.chance(0.3):
-        steps += [Step(b"OBJECT", b"ENCODING", target), Step(b"STRLEN", target)]
+        steps += [Step(b"OBJECT", b"ENCODING", target, compare=encoding), Step(b"STRLEN", target)]
     return steps
 
 

@@ -2,6 +2,7 @@
 from differential import (
     Step,
     dump,
+    encoding,
     generator,
     help_text,
     idle_time,
@@ -142,7 +143,12 @@ def scan_errors(g):
 @generator("generic", 3)
 def object_(g):
     what = g.pick(b"ENCODING", b"ENCODING", b"IDLETIME", b"FREQ")
-    return Step(b"OBJECT", g.case(what), g.key(), compare=idle_time)
+    return Step(
+        b"OBJECT",
+        g.case(what),
+        g.key(),
+        compare=encoding if what == b"ENCODING" else idle_time,
+    )
 
 
 @generator("generic", 0.3)

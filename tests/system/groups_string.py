@@ -1,5 +1,5 @@
 """Generators for the commands of group string."""
-from differential import Step, generator
+from differential import Step, encoding, generator
 
 
 @generator("string", 8)
@@ -67,7 +67,7 @@ def incr_chain(g):
     steps = [Step(b"SET", key, g.integer_text(), fixed=True)]
     for _ in range(g.rng.randrange(1, 4)):
         steps.append(Step(g.pick(b"INCRBY", b"DECRBY"), key, g.integer_text()))
-    return steps + [Step(b"OBJECT", b"ENCODING", key)]
+    return steps + [Step(b"OBJECT", b"ENCODING", key, compare=encoding)]
 
 
 @generator("string", 4)
@@ -82,7 +82,7 @@ def append(g):
     key = g.key()
     steps = [Step(b"APPEND", key, g.value())]
     if g.chance(0.4):
-        steps += [Step(b"STRLEN", key), Step(b"OBJECT", b"ENCODING", key)]
+        steps += [Step(b"STRLEN", key), Step(b"OBJECT", b"ENCODING", key, compare=encoding)]
     return steps
 
 

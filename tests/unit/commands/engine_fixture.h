@@ -19,6 +19,7 @@
 #include "engine/registry.h"
 #include "engine/settings.h"
 #include "plog/plog.h"
+#include "value/list.h"
 
 struct engine_fixture {
     struct server server;
@@ -241,9 +242,9 @@ UNUSED static void fixture_make_list(struct engine_fixture *f, const char *name)
                         .stats = &f->lane.stats.keyspace,
                         .owner = &f->lane};
     hold_take(&hold, shard_bit(key.hash));
-    struct entry *e = keyspace_put_string(&hold, &key, keyspace_find(&hold, &key, FIND_PEEK),
-                                          SLICE("x"), EXPIRE_NONE);
-    e->type_encoding = (uint8_t)(TYPE_LIST | ENCODING_LISTPACK << 4);
+    struct value list = list_new();
+    list_push(&list, &value_limits_default, &SLICE("x"), 1, false);
+    keyspace_put_value(&hold, &key, keyspace_find(&hold, &key, FIND_PEEK), list, EXPIRE_NONE);
     hold_drop(&hold);
 }
 

@@ -1,0 +1,119 @@
+/* list_move.c - from the end of one list to another (LMOVE, RPOPLPUSH), and from the first of several
+ * (LMPOP).
+ */
+#include "commands/list.h"
+
+#include "base/mem.h"
+#include "base/number.h"
+
+/* ---- LMOVE, RPOPLPUSH ---- */
+
+/* The element is copied: adding it may move what it was borrowed from. */
+static void move(struct call *call, bool from_front, bool to_front)
+{
+    struct key from = call_key(call, 1), to = call_key(call, 2);
+    struct entry *source, *target;
+    if (!list_find(call, &from, FIND_WRITE, &source))
+        return;
+    if (source == NULL) {
+        reply_null(call->reply);
+        return;
+    }
+    if (!list_find(call, &to, FIND_WRITE, &target))
+        return;
+    char room[LISTPACK_TEXT];
+    struct list_at at;
+    struct value list = keyspace_edit_value(&call->hold, &from, source);
+    list_seek(list, from_front ? 0 : -1, &at);
+    struct slice text = list_text(list, &at, room);
+    struct bytes element = {0};
+    bytes_append(&element, text.data, text.len);
+    list_remove_range(&list, from_front ? 0 : list_count(list) - 1, 1);
+    keyspace_value_edited(source, list);
+
+    struct slice moved = bytes_slice(&element);
+    list_push_values(call, &to, target, &moved, 1, to_front);
+    reply_bulk(call->reply, moved);
+    bytes_free(&element);
+    /* Of the same name: one list, which is filed already and is not empty. Filing a new target leaves
+     * other entries where they are. */
+    list_shrunk(call, &from, source, entry_value(source), 1, from_front ? "lpop" : "rpop");
+}
+
+void list_lmove(struct call *call)
+{
+    bool from_front, to_front;
+    if (list_read_end(call, 3, &from_front) && list_read_end(call, 4, &to_front))
+        move(call, from_front, to_front);
+}
+
+void list_rpoplpush(struct call *call)
+{
+    move(call, false, true);
+}
+
+/* ---- LMPOP ---- */
+
+/* Takes elements and replies the key with them; logged as the pop of one list that it is. */
+static void pop_from(struct call *call, const struct key *key, struct entry *entry, int64_t wanted,
+                     bool front)
+{
+    struct value list = keyspace_edit_value(&call->hold, key, entry);
+    size_t len = list_count(list), count = (size_t)MIN_OF((uint64_t)wanted, len);
+    reply_array(call->reply, 2);
+    reply_bulk(call->reply, key->name);
+    list_reply_end(call, list, count, front);
+    list_remove_range(&list, front ? 0 : len - count, count);
+    list_shrunk(call, key, entry, list, count, front ? "lpop" : "rpop");
+    char digits[NUMBER_TEXT_MAX];
+    struct slice argv[] = {front ? SLICE("LPOP") : SLICE("RPOP"), key->name,
+                           slice_of(digits, number_print_u64(digits, count))};
+    call_effect(call, COUNT_OF(argv), argv);
+}
+
+/* Arguments: the number of keys, the keys, the end, and COUNT if there is one. */
+static bool read_lmpop(struct call *call, uint32_t *keys, bool *front, int64_t *count)
+{
+    int64_t number;
+    *count = 1;
+    if (!call_i64_range(call, 1, 1, INT64_MAX, &number, "ERR numkeys should be greater than 0"))
+        return false;
+    if (number >= call->argc - 2) {
+        call_syntax_error(call);
+        return false;
+    }
+    *keys = (uint32_t)number;
+    uint32_t at = 2 + *keys;
+    if (!list_read_end(call, at, front))
+        return false;
+    if (at + 1 == call->argc)
+        return true;
+    if (at + 3 != call->argc || !slice_is(call->argv[at + 1], "count")) {
+        /* The first COUNT is read before what follows it is found to be wrong. */
+        if (at + 3 > call->argc || !slice_is(call->argv[at + 1], "count") ||
+            call_i64_range(call, at + 2, 1, INT64_MAX, count, "ERR count should be greater than 0"))
+            call_syntax_error(call);
+        return false;
+    }
+    return call_i64_range(call, at + 2, 1, INT64_MAX, count, "ERR count should be greater than 0");
+}
+
+void list_lmpop(struct call *call)
+{
+    uint32_t keys;
+    bool front;
+    int64_t count;
+    if (!read_lmpop(call, &keys, &front, &count))
+        return;
+    for (uint32_t i = 0; i < keys; i++) {
+        struct key key = call_key(call, 2 + i);
+        struct entry *entry;
+        if (!list_find(call, &key, FIND_WRITE, &entry))
+            return;
+        if (entry != NULL) {
+            pop_from(call, &key, entry, count, front);
+            return;
+        }
+    }
+    reply_null_array(call->reply);
+}
