@@ -68,7 +68,7 @@ def main():
             effect = ("settings_save_points" if name == "save" else "settings_percentiles") in text
         else:
             effect = (
-                re.search(rf"\b(settings|s|settings_of\([^()]*\))(->|\.){field}\b", text)
+                re.search(rf"\b(settings|s|limits|settings_of\([^()]*\))(->|\.){field}\b", text)
                 is not None
             )
         if effect != claims:
