@@ -1,5 +1,5 @@
-/* list.h - handlers of the list family that are kept in files of their own, for its rows, and what they
- * share.
+/* list.h - handlers of the list family that are kept in files of their own, for its rows, and what
+ * they share.
  */
 #ifndef SPILLWAY_COMMANDS_LIST_H
 #define SPILLWAY_COMMANDS_LIST_H
@@ -21,8 +21,8 @@ ALWAYS_INLINE bool list_find(struct call *call, const struct key *key, unsigned 
 
 /* LEFT or RIGHT at an argument; false after replying a syntax error. */
 bool list_read_end(struct call *call, uint32_t at, bool *front);
-/* Adds values at an end of the list under the key (entry NULL = a new one), and notifies. Returns the
- * list's length. */
+/* Adds values at an end of the list under the key (entry NULL = a new one), and notifies. Returns
+ * the list's length. */
 size_t list_push_values(struct call *call, const struct key *key, struct entry *entry,
                         const struct slice *values, size_t count, bool front);
 /* Replies `count` elements, which are there, from the first on; backwards: from the last on. */

@@ -20,8 +20,8 @@ void rdb_value_append(const struct entry *entry, bool compress, struct bytes *ou
 /* Reads a value of an RDB type. False: the reader has failed and *out needs no freeing. */
 bool rdb_value_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
 
-/* ---- the functions of the types, for the tables in rdb_value.c. Writers: without the type byte. Readers:
- * as rdb_value_read, out->type is set already. ---- */
+/* ---- the functions of the types, for the tables in rdb_value.c. Writers: without the type byte.
+ * Readers: as rdb_value_read, out->type is set already. ---- */
 
 /* rdb_list.c */
 void rdb_list_append_listpack(const struct entry *entry, bool compress, struct bytes *out);

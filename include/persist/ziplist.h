@@ -13,8 +13,8 @@
 
 /* Called for each element; the slice is borrowed for the call. False: stop, the list is refused. */
 typedef bool (*ziplist_visit_fn)(void *ctx, struct slice element);
-/* Walks the elements of a ziplist of exactly these bytes. False: it is damaged (elements up to the damage
- * were visited), or visit said so. Reads nothing beyond the bytes. */
+/* Walks the elements of a ziplist of exactly these bytes. False: it is damaged (elements up to the
+ * damage were visited), or visit said so. Reads nothing beyond the bytes. */
 bool ziplist_each(struct slice bytes, ziplist_visit_fn visit, void *ctx) NODISCARD;
 
 #endif

@@ -1,14 +1,15 @@
-/* chunks.h - a long sequence of byte strings: linked chunks of listpacks, in the role of Redis's quicklist.
+/* chunks.h - a long sequence of byte strings: linked chunks of listpacks, in the role of Redis's
+ * quicklist.
  *
  *      chunks --> chunk <--> chunk <--> chunk
  *                   |          |          |
  *                listpack   one large  listpack
  *                           element
  *
- * A chunk is a listpack of as many elements as the limits allow, or one element of plain bytes that is
- * too large to stand in a listpack. No chunk is empty. Ends are O(1); a place in the middle is found
- * by walking the chunks from the nearer end, then within one. Chunks that grow too large are split
- * where they grow, and what a split leaves is merged with its neighbours if that fits.
+ * A chunk is a listpack of as many elements as the limits allow, or one element of plain bytes that
+ * is too large to stand in a listpack. No chunk is empty. Ends are O(1); a place in the middle is
+ * found by walking the chunks from the nearer end, then within one. Chunks that grow too large are
+ * split where they grow, and what a split leaves is merged with its neighbours if that fits.
  *
  * Not locked: the owner guards it.
  */
@@ -17,8 +18,8 @@
 
 #include "struct/listpack.h"
 
-/* How large a chunk that is not plain may grow. They bind what is written from now on; a chunk of a single
- * element may be as large as it is. */
+/* How large a chunk that is not plain may grow. They bind what is written from now on; a chunk of a
+ * single element may be as large as it is. */
 struct chunks_limits {
     size_t bytes;     /* of a listpack */
     size_t count;     /* of elements */
@@ -71,7 +72,7 @@ void chunks_insert(struct chunks *c, const struct chunks_limits *limits, const s
                    struct slice value, bool behind);
 void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
                     const struct chunks_at *at, struct slice value);
-/* Removes the element and goes to the one behind it, or in front of it if backwards; false: none. */
+/* Removes the element, goes to the one behind it (backwards: in front of it). False: none. */
 bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards);
 /* Removes up to `count` elements from the index-th (not negative) on; how many there were. */
 size_t chunks_delete_range(struct chunks *c, size_t index, size_t count);

@@ -1,9 +1,9 @@
 /* list.h - lists: one listpack while it is small, chunks of them (struct/chunks.h) above.
  *
- * ENCODING_LISTPACK: the pointer is the listpack itself. ENCODING_QUICKLIST: a struct chunks. What adds
- * elements turns the first into the second before list-max-listpack-size is passed; list_settle turns
- * back what has shrunk to one chunk of half of that, as Redis 7.2 does. Functions that take a
- * struct value * may change its pointer and encoding.
+ * ENCODING_LISTPACK: the pointer is the listpack itself. ENCODING_QUICKLIST: a struct chunks. What
+ * adds elements turns the first into the second before list-max-listpack-size is passed;
+ * list_settle turns back what has shrunk to one chunk of half of that, as Redis 7.2 does. Functions
+ * that take a struct value * may change its pointer and encoding.
  */
 #ifndef SPILLWAY_VALUE_LIST_H
 #define SPILLWAY_VALUE_LIST_H
@@ -22,8 +22,8 @@ size_t list_count(struct value list);
 /* Adds values one after the other at an end. */
 void list_push(struct value *list, const struct value_limits *limits, const struct slice *values,
                size_t count, bool front);
-/* Back to the smaller form where it fits well. `shrinking`: after a removal, with a margin of half, so
- * that a list at the limit does not go to and fro; false: after loading. */
+/* Back to the smaller form where it fits well. `shrinking`: after a removal, with a margin of half,
+ * so that a list at the limit does not go to and fro; false: after loading. */
 void list_settle(struct value *list, const struct value_limits *limits, bool shrinking);
 
 /* The index-th element, from the end if negative; false: there is none. */
@@ -39,14 +39,14 @@ bool list_insert(struct value *list, const struct value_limits *limits, struct s
                  struct slice value, bool behind);
 bool list_set(struct value *list, const struct value_limits *limits, int64_t index,
               struct slice value);
-/* Removes the elements that equal value, `most` of them (0: all), from the last on if backwards. How many
- * there were. */
+/* Removes the elements that equal value, `most` of them (0: all), from the last on if backwards.
+ * How many there were. */
 size_t list_remove(struct value *list, struct slice value, size_t most, bool backwards);
 /* Removes up to `count` elements from the index-th (not negative) on; how many there were. */
 size_t list_remove_range(struct value *list, size_t index, size_t count);
 
-/* For the codecs of RDB: a list of what was read, piece by piece, from the first element on; in the end
- * list_settle(&list, limits, false). */
+/* For the codecs of RDB: a list of what was read, piece by piece, from the first element on; in the
+ * end list_settle(&list, limits, false). */
 struct value list_begin(void);
 void list_adopt(struct value list, unsigned char *listpack);    /* not empty */
 void list_adopt_plain(struct value list, struct slice element); /* copied */

@@ -178,8 +178,8 @@ static void lindex_command(struct call *call)
         reply_null(call->reply);
 }
 
-/* The elements from `start` to `stop`, both counted and from the end if negative, of `len`: the first of
- * them, and how many. */
+/* The elements from `start` to `stop`, both counted and from the end if negative, of `len`: the
+ * first of them, and how many. */
 static size_t range_of(int64_t start, int64_t stop, size_t len, size_t *first)
 {
     int64_t n = (int64_t)len;

@@ -1,5 +1,5 @@
-/* list_move.c - from the end of one list to another (LMOVE, RPOPLPUSH), and from the first of several
- * (LMPOP).
+/* list_move.c - from the end of one list to another (LMOVE, RPOPLPUSH), and from the first of
+ * several (LMPOP).
  */
 #include "commands/list.h"
 
@@ -35,8 +35,8 @@ static void move(struct call *call, bool from_front, bool to_front)
     list_push_values(call, &to, target, &moved, 1, to_front);
     reply_bulk(call->reply, moved);
     bytes_free(&element);
-    /* Of the same name: one list, which is filed already and is not empty. Filing a new target leaves
-     * other entries where they are. */
+    /* Of the same name: one list, which is filed already and is not empty. Filing a new target
+     * leaves other entries where they are. */
     list_shrunk(call, &from, source, entry_value(source), 1, from_front ? "lpop" : "rpop");
 }
 

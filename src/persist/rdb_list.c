@@ -1,4 +1,5 @@
-/* rdb_list.c - lists in RDB: written as nodes (type 18), read in all forms that redis-server has written.
+/* rdb_list.c - lists in RDB: written as nodes (type 18), read in all forms that redis-server has
+ * written.
  *
  * A node is its kind, 1 for a plain element, 2 for a listpack, and a string with its bytes.
  */
@@ -15,8 +16,8 @@ static void append_node(struct bytes *out, enum node_kind kind, const void *data
                         bool compress)
 {
     rdb_append_length(out, kind);
-    /* Never as a number, which a node of few bytes may look like; no node is that small but a plain one
-     * that a test has asked for, and a reader takes both. */
+    /* Never as a number, which a node of few bytes may look like; no node is that small but a plain
+     * one that a test has asked for, and a reader takes both. */
     rdb_append_string(out, slice_of(data, len), compress);
 }
 

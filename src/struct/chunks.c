@@ -1,4 +1,5 @@
-/* chunks.c - linked listpacks: finding a place, and splitting and merging where something is written. */
+/* chunks.c - linked listpacks: finding a place, and splitting and merging where something is
+ * written. */
 #include "struct/chunks.h"
 #include "base/mem.h"
 #include "base/panic.h"
