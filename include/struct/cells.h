@@ -17,6 +17,9 @@ struct cells;
 struct cells *cells_new(void);
 /* Every record at once, and the heap itself (NULL is allowed). O(chunks). */
 void cells_free_all(struct cells *cells);
+/* The same in steps of up to `chunks` chunks of 64 KiB; true when the heap is gone. After the first
+ * step nothing else may be done with it. */
+bool cells_free_step(struct cells *cells, size_t chunks);
 /* Every record at once; the heap stays usable. O(chunks). */
 void cells_reset(struct cells *cells);
 

@@ -35,8 +35,14 @@ typedef bool (*table_match_fn)(const void *item, const void *key, void *ctx);
 
 /* About 200 bytes, the first bucket included. */
 struct table *table_new(table_hash_fn hash_of, void *ctx);
+/* For one of many tables that nobody reads without the owner's lock: all of its memory goes back to
+ * the allocator, while heads and directories of others are kept for further tables. */
+struct table *table_new_private(table_hash_fn hash_of, void *ctx);
 /* The items are the owner's, here and in table_clear. NULL is allowed. */
 void table_free(struct table *t);
+/* The same in steps: gives back up to `segments` segments of 32 buckets (about 300 items); true when
+ * the table is gone. After the first step nothing else may be done with it. */
+bool table_free_step(struct table *t, size_t segments);
 void table_clear(struct table *t);
 
 size_t table_count(const struct table *t);
@@ -90,6 +96,9 @@ uint64_t table_scan(const struct table *t, uint64_t from, size_t items, size_t b
 /* The items of one bucket, chosen by `random` uniformly; at most `max` into out (which ones is
  * chosen by `random` too); returns how many (0 for an empty bucket). */
 size_t table_sample(const struct table *t, uint64_t random, void **out, size_t max);
+/* One item, or NULL: two times of three, also in a table that is not empty; ask again with another
+ * number. Every item has the same chance, whatever its bucket holds. */
+void *table_pick(const struct table *t, uint64_t random);
 /* Most items in one bucket that inserts met since table_new or the last call (hash flooding shows
  * here; chance brings about 40 at most). */
 unsigned table_longest(struct table *t);
@@ -126,6 +135,7 @@ struct table {
     size_t tail;               /* buckets that the last segment has room for */
     size_t bytes;
     unsigned longest;
+    bool is_private; /* set once */
     table_hash_fn hash_of;
     void *ctx;
     struct table_bucket first; /* the only bucket of a table of one */

@@ -498,6 +498,19 @@ void cells_free_all(struct cells *cells)
     mem_free(cells);
 }
 
+bool cells_free_step(struct cells *cells, size_t chunks)
+{
+    for (unsigned room = 0; room <= LENGTHS; room++)
+        for (struct chunk *c; (c = cells->chunks[room]) != NULL; chunks--) {
+            if (chunks == 0)
+                return false;
+            cells->chunks[room] = c->next;
+            chunk_discard(cells, c);
+        }
+    cells_free_all(cells);
+    return true;
+}
+
 void *cells_alloc(struct cells *cells, size_t size)
 {
     DEBUG_ASSERT(size >= 1 && size <= CELLS_MAX);

@@ -264,7 +264,7 @@ static bool tail_resize(struct table *t, size_t i, size_t room)
 }
 
 /* The pool: heads and directories of freed tables, and directories that were outgrown. They are
- * used again for the same purpose only; see the top. */
+ * used again for the same purpose only; see the top. Those of private tables never come here. */
 static struct {
     struct lock lock;
     struct table *heads;                     /* linked by `ctx`; pool lock */
@@ -277,14 +277,17 @@ static size_t directory_bytes(size_t entries)
 }
 
 /* A directory of NULLs; `entries` is a power of two. NULL: no memory. */
-static struct table_directory *directory_new(size_t entries)
+static struct table_directory *directory_new(const struct table *t, size_t entries)
 {
-    struct table_directory **list = &pool.directories[__builtin_ctzll(entries)];
-    lock_take(&pool.lock);
-    struct table_directory *d = *list;
-    if (d)
-        *list = d->next;
-    lock_drop(&pool.lock);
+    struct table_directory *d = NULL;
+    if (!t->is_private) {
+        struct table_directory **list = &pool.directories[__builtin_ctzll(entries)];
+        lock_take(&pool.lock);
+        d = *list;
+        if (d)
+            *list = d->next;
+        lock_drop(&pool.lock);
+    }
     if (!d)
         d = mem_try_alloc(directory_bytes(entries));
     if (!d)
@@ -294,8 +297,12 @@ static struct table_directory *directory_new(size_t entries)
     return d;
 }
 
-static void directory_free(struct table_directory *d)
+static void directory_free(const struct table *t, struct table_directory *d)
 {
+    if (t->is_private) {
+        mem_free_sized(d, directory_bytes(d->entries));
+        return;
+    }
     struct table_directory **list = &pool.directories[__builtin_ctzll(d->entries)];
     lock_take(&pool.lock);
     d->next = *list;
@@ -317,7 +324,7 @@ static bool directory_resize(struct table *t, size_t entries)
     if (entries <= old->entries && entries > old->entries / 4)
         return true;
     if (entries > 1) {
-        d = directory_new((size_t)1 << (64 - __builtin_clzll(entries - 1)));
+        d = directory_new(t, (size_t)1 << (64 - __builtin_clzll(entries - 1)));
         if (!d)
             return false;
         t->bytes += directory_bytes(d->entries);
@@ -326,7 +333,7 @@ static bool directory_resize(struct table *t, size_t entries)
     __atomic_store_n(&t->directory, d, __ATOMIC_RELEASE);
     if (old != only_directory(t)) {
         t->bytes -= directory_bytes(old->entries);
-        directory_free(old);
+        directory_free(t, old);
     }
     return true;
 }
@@ -572,10 +579,20 @@ void table_clear(struct table *t)
     for (size_t i = 0; i <= last; i++)
         free_segment(t, i, i == last ? t->tail : TABLE_SEGMENT);
     if (t->directory != only_directory(t))
-        directory_free(t->directory);
+        directory_free(t, t->directory);
     memset(&t->first, 0, sizeof(t->first));
     t->count = 0;
     start(t);
+}
+
+struct table *table_new_private(table_hash_fn hash_of, void *ctx)
+{
+    struct table *t = mem_zalloc(sizeof(*t));
+    t->is_private = true;
+    t->hash_of = hash_of;
+    t->ctx = ctx;
+    start(t);
+    return t;
 }
 
 void table_free(struct table *t)
@@ -583,10 +600,30 @@ void table_free(struct table *t)
     if (!t)
         return;
     table_clear(t);
+    if (t->is_private) {
+        mem_free_sized(t, sizeof(*t));
+        return;
+    }
     lock_take(&pool.lock);
     t->ctx = pool.heads;
     pool.heads = t;
     lock_drop(&pool.lock);
+}
+
+bool table_free_step(struct table *t, size_t segments)
+{
+    size_t last = segment_of(MAX_OF(t->below, t->above) - 1);
+    for (; last > 0 && segments > 0; last--, segments--) {
+        free_segment(t, last, t->tail);
+        t->directory->segments[last] = NULL;
+        t->below = t->above = (uint64_t)last << TABLE_SEGMENT_BITS;
+        t->split = UINT64_MAX;
+        t->tail = TABLE_SEGMENT;
+    }
+    if (last > 0)
+        return false;
+    table_free(t);
+    return true;
 }
 
 size_t table_count(const struct table *t)
@@ -729,6 +766,23 @@ size_t table_sample(const struct table *t, uint64_t random, void **out, size_t m
         at = at + 1 == length ? 0 : at + 1;
     }
     return taken;
+}
+
+/* Every position has as many places as the table has for each: twice the items and eight for every
+ * bucket, which is more than a bucket holds but for rare exceptions. One place is chosen; an item
+ * has it or nobody. */
+void *table_pick(const struct table *t, uint64_t random)
+{
+    uint64_t start, end, low = random & ((UINT64_C(1) << 22) - 1);
+    const struct table_bucket *b = bucket_around(t, random >> 22, &start, &end);
+    uint64_t link = b->slots[SLOT_LAST];
+    size_t own = own_length(b), length = own + (link & TABLE_LINK ? chain_length(link) : 0);
+    unsigned __int128 places = (unsigned __int128)(end - start) * (2 * t->count + 8 * t->above);
+    places = MAX_OF(places, (unsigned __int128)length << TABLE_POSITION_BITS);
+    size_t at = (size_t)(((places >> 20) * low) >> (TABLE_POSITION_BITS + 2));
+    if (at >= length)
+        return NULL;
+    return table_slot_item(at < own ? b->slots[at] : chain_of(link)[at - own]);
 }
 
 unsigned table_longest(struct table *t)

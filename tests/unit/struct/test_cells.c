@@ -138,6 +138,22 @@ static void test_reset(void **state)
     cells_free_all(NULL);
 }
 
+static void test_free_in_steps(void **state)
+{
+    for (size_t records = 0; records <= 3000; records += 1000) {
+        struct cells *cells = cells_new();
+        for (size_t i = 0; i < records; i++)
+            memset(cells_alloc(cells, 500), 7, 500);
+        if (records == 3000)
+            for (unsigned i = 0; i < 200; i++)
+                cells_free(cells, cells_alloc(cells, 90 + i), 90 + i);
+        size_t chunks = held(cells) / 65536, steps = 1;
+        while (!cells_free_step(cells, 3))
+            steps++;
+        assert_true(steps >= chunks / 3 && steps <= chunks / 3 + 1);
+    }
+}
+
 static void test_freed_is_poisoned(void **state)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -166,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_memory_goes_back),
         cmocka_unit_test(test_memory_follows_use),
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_free_in_steps),
         cmocka_unit_test(test_freed_is_poisoned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

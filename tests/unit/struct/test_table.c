@@ -228,6 +228,82 @@ static void test_sample_reaches_everything(void **state)
     mem_free(items);
 }
 
+/* Each item is picked as often as any other, though their buckets differ in length and in width. */
+static void test_picks_are_fair(void **state)
+{
+    static const size_t COUNTS[] = {1, 9, 10, 100, 450, 500, 550, 600};
+    struct rand rand;
+    rand_seed(&rand, 3);
+    for (size_t c = 0; c < COUNT_OF(COUNTS); c++) {
+        size_t n = COUNTS[c], picks = 0;
+        struct table *t = table_new(hash_of, NULL);
+        assert_null(table_pick(t, rand_next(&rand)));
+        struct item *items = random_items(n);
+        insert_all(t, items, n);
+        for (size_t tries = 0; picks < 200 * n; tries++) {
+            struct item *item = table_pick(t, rand_next(&rand));
+            if (item)
+                item->visits++, picks++;
+            assert_true(tries < 200 * n * 20);
+        }
+        double chi = 0, variance = 2 * (double)n; /* the mean of chi is n - 1 */
+        for (size_t i = 0; i < n; i++)
+            chi += ((double)items[i].visits - 200) * ((double)items[i].visits - 200) / 200;
+        double over = chi - (double)n + 1;
+        assert_true(over < 0 || over * over < 25 * variance);
+        table_free(t);
+        mem_free(items);
+    }
+}
+
+/* Every item of one bucket, however many there are. */
+static void test_picks_reach_a_long_chain(void **state)
+{
+    enum { N = 300 };
+    struct table *t = table_new(hash_of, NULL);
+    struct item items[N] = {0};
+    insert_all(t, items, N);
+    for (uint64_t i = 0; i < 100000; i++) { /* the hash is 0, and so is the position */
+        struct item *item = table_pick(t, i * 43 % (UINT64_C(1) << 22));
+        if (item)
+            item->visits++;
+    }
+    for (unsigned i = 0; i < N; i++)
+        assert_true(items[i].visits > 0);
+    table_free(t);
+}
+
+/* At any stage of growth and shrink; a private table gives back everything. */
+static void test_free_in_steps(void **state)
+{
+    struct item *items = random_items(20000);
+    mem_thread_join();
+    size_t used = mem_used();
+    for (size_t n = 1; n <= 20000; n = n * 5 / 4 + 1)
+        for (unsigned shrunk = 0; shrunk < 2; shrunk++) {
+            struct table *t = table_new_private(hash_of, NULL);
+            insert_all(t, items, n);
+            for (size_t i = 0; shrunk && i < n / 3 * 2; i++)
+                table_remove(t, items[i].hash, &items[i]);
+            size_t steps = 1;
+            while (!table_free_step(t, 2))
+                steps++;
+            assert_true(steps >= (n - n / 3 * 2 * shrunk) / 800);
+            assert_int_equal(mem_used(), used);
+        }
+    mem_thread_leave();
+    struct table *t = table_new(hash_of, NULL);
+    insert_all(t, items, 20000);
+    assert_false(table_free_step(t, 0));
+    assert_false(table_free_step(t, 1));
+    assert_true(table_free_step(t, SIZE_MAX));
+    t = table_new(hash_of, NULL); /* the same head, as new */
+    insert_all(t, items, 1000);
+    assert_true(present(t, &items[999]) && !present(t, &items[1000]));
+    table_free(t);
+    mem_free(items);
+}
+
 static void test_expect(void **state)
 {
     enum { N = 30000 };
@@ -365,6 +441,9 @@ int main(void)
         cmocka_unit_test(test_scan_limits),
         cmocka_unit_test(test_memory_per_item),
         cmocka_unit_test(test_sample_reaches_everything),
+        cmocka_unit_test(test_picks_are_fair),
+        cmocka_unit_test(test_picks_reach_a_long_chain),
+        cmocka_unit_test(test_free_in_steps),
         cmocka_unit_test(test_expect),
         cmocka_unit_test(test_expect_without_memory),
         cmocka_unit_test(test_growth_without_memory),
