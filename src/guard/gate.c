@@ -83,6 +83,7 @@ struct gate *gate_create(const struct gate_hooks *hooks)
 void gate_destroy(struct gate *gate)
 {
     struct node *next;
+    ASSERT(gate->stats.in_flight == 0);
     for (struct node *node = gate->nodes; node; node = next) {
         ASSERT(node->open == 0);
         next = node->next;
@@ -256,12 +257,22 @@ static int reserve(struct gate *gate, struct node *node, enum gate_class class, 
 {
     lock_take(&gate->lock);
     int result = admit(gate, class, bytes);
-    if (result == 0)
+    if (result == 0) {
         hold(gate, node, node->held + bytes);
-    else
+        gate->stats.in_flight += bytes;
+    } else {
         gate->stats.class[class].refused++;
+    }
     lock_drop(&gate->lock);
     return result;
+}
+
+/* The file system has answered what was reserved for. */
+static void settle(struct gate *gate, uint64_t bytes)
+{
+    lock_take(&gate->lock);
+    gate->stats.in_flight -= bytes;
+    lock_drop(&gate->lock);
 }
 
 bool gate_allows(struct gate *gate, enum gate_class class, uint64_t bytes)
@@ -382,10 +393,13 @@ void gate_close(struct gate_file *file)
     if (file->alloc_end > round_up(file->size))
         (void)!gate_truncate(file, file->size); /* what was allocated ahead */
     correct(file);
-    /* First the blocks, then their number: a sample between the two must not miss what is free, or
-     * it would take a removed file for a neighbour's. */
+    lock_take(&gate->lock);
+    uint64_t freed = file->node->open == 1 && file->node->gone ? file->node->held : 0;
+    gate->stats.in_flight += freed;
+    lock_drop(&gate->lock);
     file_close(file->fd);
     lock_take(&gate->lock);
+    gate->stats.in_flight -= freed;
     if (gate->log == file) {
         gate->log = NULL;
         gate->stats.log_room = 0;
@@ -489,6 +503,7 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
         done += more;
     }
     log_write_ended(file);
+    settle(gate, need);
     RELAXED_STORE(&file->size, MAX_OF(file->size, offset + done));
     RELAXED_STORE(&file->alloc_end, MAX_OF(file->alloc_end, done ? round_up(offset + done) : 0));
     lock_take(&gate->lock);
@@ -537,6 +552,7 @@ int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len)
     if (result != 0)
         return result;
     result = file_allocate(file->fd, end - need, need, true);
+    settle(gate, need);
     if (result == 0) {
         RELAXED_STORE(&file->alloc_end, end);
         lock_take(&gate->lock);
@@ -570,6 +586,17 @@ int gate_truncate(struct gate_file *file, uint64_t size)
 
 /* ---- names ---- */
 
+/* A name is about to go: the blocks that go with it are in flight until `settle`. */
+static uint64_t going(struct gate *gate, const char *path)
+{
+    lock_take(&gate->lock);
+    const struct node *node = find(gate, path);
+    uint64_t bytes = node && !node->open ? node->held : 0;
+    gate->stats.in_flight += bytes;
+    lock_drop(&gate->lock);
+    return bytes;
+}
+
 static enum gate_class class_of(struct gate *gate, const char *path)
 {
     lock_take(&gate->lock);
@@ -592,12 +619,16 @@ int gate_rename(struct gate *gate, const char *from, const char *to)
     int result = refusal(gate);
     if (result != 0)
         return result;
+    uint64_t replaces = going(gate, to);
     result = file_rename(from, to);
     if (released(gate, GATE_METADATA, result))
         result = file_rename(from, to);
-    if (result != 0)
+    if (result != 0) {
+        settle(gate, replaces);
         return failed(gate, FILE_OP_RENAME, class_of(gate, from), from, result);
+    }
     lock_take(&gate->lock);
+    gate->stats.in_flight -= replaces;
     struct node *moved = find(gate, from), *replaced = find(gate, to);
     if (replaced && replaced != moved)
         unname(gate, replaced);
@@ -635,10 +666,14 @@ int gate_link(struct gate *gate, const char *from, const char *to)
 
 int gate_remove(struct gate *gate, const char *path)
 {
+    uint64_t bytes = going(gate, path);
     int result = file_remove(path);
-    if (result != 0 && result != -ENOENT)
+    if (result != 0 && result != -ENOENT) {
+        settle(gate, bytes);
         return failed(gate, FILE_OP_REMOVE, class_of(gate, path), path, result);
+    }
     lock_take(&gate->lock);
+    gate->stats.in_flight -= bytes;
     struct node *node = find(gate, path);
     if (node)
         unname(gate, node);

@@ -6,8 +6,11 @@
 #include "base/mem.h"
 #include "guard/ticker.h"
 
-#define REFRESH_MS 1000
-#define DEFAULT_MS 100
+#define REFRESH_MS    1000
+#define DEFAULT_MS    100
+#define LOOKS_MAX     5 /* tries to look while nothing moves */
+#define LOOK_PAUSE_US 500
+#define LOOK_STILL    (64 * 1024) /* bytes that may move */
 
 struct volume {
     struct gate *gate;
@@ -77,14 +80,34 @@ void volume_set_interval(struct volume *v, unsigned ms)
 
 /* ---- the sampler ---- */
 
+/* Asks the file system, at a moment when no larger part of our own blocks is on its way to us or
+ * back, so that it can be said which of them its answer counts. If there is no such moment, they count
+ * as taken twice, until the next sample. */
+static int look(const struct volume *v, const char *dir, struct guard_sample *sample)
+{
+    int result = 0;
+    bool still = false;
+    for (unsigned tries = 0; tries < LOOKS_MAX && !still && result == 0; tries++) {
+        struct gate_stats before, after;
+        if (tries != 0)
+            clock_sleep_us(LOOK_PAUSE_US);
+        gate_stats(v->gate, &before);
+        result = file_volume(dir, &sample->volume);
+        gate_stats(v->gate, &after);
+        sample->own = before.own_bytes;
+        sample->taken = before.taken_bytes - (int64_t)before.in_flight;
+        int64_t moved = after.taken_bytes - before.taken_bytes;
+        still = before.in_flight <= LOOK_STILL && moved <= LOOK_STILL && moved >= -LOOK_STILL;
+    }
+    return result;
+}
+
 void volume_sample_now(struct volume *v)
 {
     char *dir = copy_dir(v);
-    struct gate_stats stats;
-    gate_stats(v->gate, &stats);
-    struct guard_sample sample = {.own = stats.own_bytes, .taken = stats.taken_bytes};
+    struct guard_sample sample = {0};
     struct file_info info = {0};
-    int result = file_volume(dir, &sample.volume);
+    int result = look(v, dir, &sample);
     if (result == 0)
         result = file_info_path(dir, &info);
     sample.device = info.device;
