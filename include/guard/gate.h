@@ -115,10 +115,10 @@ struct gate_stats {
     /* Blocks being allocated, in taken_bytes already, or being given back, still in it: what the file
      * system says at this moment may hold them or not. */
     uint64_t in_flight;
-    uint64_t building;   /* blocks of open compaction files: a base being written */
-    uint64_t leaving;    /* blocks of files that have no name any more: free when they are closed */
-    bool can_allocate;   /* the file system guarantees preallocated blocks; true until it said no */
-    uint64_t log_room;   /* bytes allocated beyond the end of the open log file */
+    uint64_t building; /* blocks of open compaction files: a base being written */
+    uint64_t leaving;  /* blocks of files that have no name any more: free when they are closed */
+    bool can_allocate; /* the file system guarantees preallocated blocks; true until it said no */
+    uint64_t log_room; /* bytes allocated beyond the end of the open log file */
     uint64_t log_write_began_ms; /* of the write or allocation of a log that runs now; 0 = none */
     struct gate_error last;
     struct {
