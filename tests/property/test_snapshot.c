@@ -20,6 +20,7 @@
 #include "persist/rdb_load.h"
 #include "persist/snapshot.h"
 #include "plog/plog.h"
+#include "value/list.h"
 
 #define DATABASES   3
 #define THREADS_MAX 4
@@ -53,6 +54,7 @@ static struct keyspace *new_keyspace(void)
     struct keyspace_options options = {.databases = DATABASES,
                                        .policy = EVICT_ALLKEYS_LRU,
                                        .samples = 5,
+                                       .limits = value_limits_default,
                                        .lfu_decay_minutes = 1,
                                        .active_expire = true};
     return keyspace_new(&options);
@@ -96,6 +98,31 @@ static size_t random_size(struct rand *r)
                                 : rand_below(r, 20000));
 }
 
+/* A list is made, or changed at its ends in place, which a pass must not see. */
+static void list_command(struct hold *hold, const struct key *key, struct entry *e, struct rand *r)
+{
+    char text[32];
+    struct slice element = slice_of(
+        text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)rand_next(r)));
+    bool fresh = e == NULL || entry_type(e) != TYPE_LIST;
+    struct value list = fresh ? list_new() : keyspace_edit_value(hold, key, e);
+    if (fresh || rand_below(r, 3) != 0) {
+        size_t count = 1 + rand_below(r, rand_below(r, 20) == 0 ? 600 : 5);
+        while (count-- > 0)
+            list_push(&list, &value_limits_default, &element, 1, count & 1);
+    } else {
+        list_remove_range(&list, 0, rand_below(r, 100));
+        list_settle(&list, &value_limits_default, true);
+    }
+    if (fresh) {
+        keyspace_put_value(hold, key, e, list, EXPIRE_NONE);
+        return;
+    }
+    keyspace_value_edited(e, list);
+    if (list_count(list) == 0)
+        keyspace_remove(hold, key, e, rand_below(r, 2));
+}
+
 static void one_command(struct world *w, struct hold *hold, struct rand *r)
 {
     static _Thread_local char filler[20000];
@@ -120,7 +147,9 @@ static void one_command(struct world *w, struct hold *hold, struct rand *r)
         snprintf(filler, 32, "%llu", (unsigned long long)rand_next(r));
         keyspace_put_string(hold, &key, e, slice_of(filler, random_size(r)),
                             dice < 10 ? soon + 1 : EXPIRE_NONE);
-    } else if (dice < 60 && e) {
+    } else if (dice >= 90) {
+        list_command(hold, &key, e, r);
+    } else if (dice < 60 && e && entry_type(e) == TYPE_STRING) {
         struct slice old = entry_string(e);
         char *place;
         keyspace_string_edit(hold, &key, e, old.len + 3, &place);
@@ -176,16 +205,34 @@ static void *run_traffic(void *arg)
 
 /* ---- the model ---- */
 
+static void add_part(void *ctx, const struct slice *parts, unsigned count)
+{
+    bytes_append(ctx, &parts[0].len, sizeof parts[0].len);
+    bytes_append(ctx, parts[0].data, parts[0].len);
+}
+
+/* The value: a string's bytes, or all elements with their lengths, in a buffer that is replaced. */
+static struct slice value_of(const struct entry *e, struct bytes *buffer)
+{
+    if (entry_type(e) == TYPE_STRING)
+        return entry_string(e);
+    buffer->len = 0;
+    value_each(entry_value(e), add_part, buffer);
+    return bytes_slice(buffer);
+}
+
 static void freeze_one(struct hold *hold, const struct key *key, struct entry *e, void *ctx)
 {
     struct world *w = ctx;
-    struct slice value = entry_string(e);
+    struct bytes buffer = {0};
+    struct slice value = value_of(e, &buffer);
     int64_t expire_ms = entry_expire_ms(e);
     uint64_t head[4] = {key->db, (uint64_t)expire_ms, key->name.len, value.len};
     bytes_append(&w->model, head, sizeof head);
     bytes_append(&w->model, key->name.data, key->name.len);
     bytes_append(&w->model, value.data, value.len);
     w->model_count++;
+    bytes_free(&buffer);
 }
 
 static void freeze(void *ctx, struct hold *hold, uint64_t offset)
@@ -204,6 +251,7 @@ static void compare(struct world *w, struct keyspace *loaded)
     struct keyspace_stats stats = {0};
     struct hold hold = {.keyspace = loaded, .flags = HOLD_LOADING, .stats = &stats};
     hold_take(&hold, HOLD_ALL);
+    struct bytes buffer = {0};
     size_t there = 0;
     for (uint32_t db = 0; db < DATABASES; db++)
         there += keyspace_size(loaded, db);
@@ -217,13 +265,14 @@ static void compare(struct world *w, struct keyspace *loaded)
         struct entry *e = keyspace_find(&hold, &key, FIND_PEEK);
         if (!e)
             fail_msg("missing in the file: db %u, %.*s", key.db, (int)key.name.len, key.name.data);
-        if (!slice_eq(entry_string(e), slice_of(name + head[2], head[3])))
+        if (!slice_eq(value_of(e, &buffer), slice_of(name + head[2], head[3])))
             fail_msg("another value in the file: db %u, %.*s", key.db, (int)key.name.len,
                      key.name.data);
         assert_int_equal(entry_expire_ms(e), (int64_t)head[1]);
         at += sizeof head + head[2] + head[3];
     }
     hold_drop(&hold);
+    bytes_free(&buffer);
 }
 
 static int into_bytes(void *ctx, const void *data, size_t len)
