@@ -28,4 +28,9 @@ void rdb_list_append_listpack(const struct entry *entry, bool compress, struct b
 void rdb_list_append_quicklist(const struct entry *entry, bool compress, struct bytes *out);
 bool rdb_list_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
 
+/* rdb_set.c */
+void rdb_set_append_intset(const struct entry *entry, bool compress, struct bytes *out);
+void rdb_set_append_members(const struct entry *entry, bool compress, struct bytes *out);
+bool rdb_set_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
+
 #endif

@@ -34,6 +34,9 @@ static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
                      [ENCODING_EMBSTR] = {RDB_TYPE_STRING, string_append}},
     [TYPE_LIST] = {[ENCODING_LISTPACK] = {RDB_TYPE_LIST_QUICKLIST_2, rdb_list_append_listpack},
                    [ENCODING_QUICKLIST] = {RDB_TYPE_LIST_QUICKLIST_2, rdb_list_append_quicklist}},
+    [TYPE_SET] = {[ENCODING_INTSET] = {RDB_TYPE_SET_INTSET, rdb_set_append_intset},
+                  [ENCODING_LISTPACK] = {RDB_TYPE_SET, rdb_set_append_members},
+                  [ENCODING_HASHTABLE] = {RDB_TYPE_SET, rdb_set_append_members}},
 };
 
 struct value_parser {
@@ -47,6 +50,9 @@ static const struct value_parser readers[] = {
     [RDB_TYPE_LIST_ZIPLIST] = {TYPE_LIST, rdb_list_read},
     [RDB_TYPE_LIST_QUICKLIST] = {TYPE_LIST, rdb_list_read},
     [RDB_TYPE_LIST_QUICKLIST_2] = {TYPE_LIST, rdb_list_read},
+    [RDB_TYPE_SET] = {TYPE_SET, rdb_set_read},
+    [RDB_TYPE_SET_INTSET] = {TYPE_SET, rdb_set_read},
+    [RDB_TYPE_SET_LISTPACK] = {TYPE_SET, rdb_set_read},
     [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, NULL},
 };
 
