@@ -233,6 +233,8 @@ def test_client_list_fields():
     ).split()
     with Server(*DEBUG) as server:
         client = server.client()
+        # whoever asked whether the server is up may not have been seen off yet
+        wait_until(lambda: client.must("CLIENT", "LIST").count(b"\n") == 1, 5, "one client")
         for subcommand in ("LIST", "INFO"):
             line = client.must("CLIENT", subcommand).decode().rstrip("\n")
             eq([re.match("[^=]*", word)[0] for word in line.split(" ")], fields, subcommand)
