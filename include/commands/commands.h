@@ -10,6 +10,7 @@ extern const struct command string_commands[];
 extern const struct command bitmap_commands[];
 extern const struct command list_commands[];
 extern const struct command set_commands[];
+extern const struct command hash_commands[];
 extern const struct command generic_commands[];
 extern const struct command connection_commands[];
 extern const struct command client_commands[];

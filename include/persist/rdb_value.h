@@ -33,4 +33,9 @@ void rdb_set_append_intset(const struct entry *entry, bool compress, struct byte
 void rdb_set_append_members(const struct entry *entry, bool compress, struct bytes *out);
 bool rdb_set_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
 
+/* rdb_hash.c */
+void rdb_hash_append_listpack(const struct entry *entry, bool compress, struct bytes *out);
+void rdb_hash_append_fields(const struct entry *entry, bool compress, struct bytes *out);
+bool rdb_hash_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
+
 #endif

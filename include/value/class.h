@@ -66,6 +66,7 @@ void value_each(struct value value, value_visit_fn visit, void *ctx);
 /* Rows of the types; each in its own file. */
 extern const struct value_class string_class; /* blob.c */
 extern const struct value_class set_class;
+extern const struct value_class hash_class;
 extern const struct value_class list_class;
 
 #endif

@@ -280,9 +280,9 @@ const struct config_directive config_directives[] = {
     BOOL("activedefrag", activedefrag, "no", NONE),
 
     /* Encodings */
-    INT("hash-max-listpack-entries", hash_max_listpack_entries, "512", 0, INT64_MAX, NONE,
+    INT("hash-max-listpack-entries", hash_max_listpack_entries, "512", 0, INT64_MAX, 0,
         .alias = "hash-max-ziplist-entries"),
-    MEMORY("hash-max-listpack-value", hash_max_listpack_value, "64", 0, NONE,
+    MEMORY("hash-max-listpack-value", hash_max_listpack_value, "64", 0, 0,
            .alias = "hash-max-ziplist-value"),
     INT("set-max-intset-entries", set_max_intset_entries, "512", 0, INT64_MAX, 0),
     INT("set-max-listpack-entries", set_max_listpack_entries, "128", 0, INT64_MAX, 0),

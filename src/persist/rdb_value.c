@@ -37,6 +37,8 @@ static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
     [TYPE_SET] = {[ENCODING_INTSET] = {RDB_TYPE_SET_INTSET, rdb_set_append_intset},
                   [ENCODING_LISTPACK] = {RDB_TYPE_SET, rdb_set_append_members},
                   [ENCODING_HASHTABLE] = {RDB_TYPE_SET, rdb_set_append_members}},
+    [TYPE_HASH] = {[ENCODING_LISTPACK] = {RDB_TYPE_HASH_LISTPACK, rdb_hash_append_listpack},
+                   [ENCODING_HASHTABLE] = {RDB_TYPE_HASH, rdb_hash_append_fields}},
 };
 
 struct value_parser {
@@ -53,6 +55,10 @@ static const struct value_parser readers[] = {
     [RDB_TYPE_SET] = {TYPE_SET, rdb_set_read},
     [RDB_TYPE_SET_INTSET] = {TYPE_SET, rdb_set_read},
     [RDB_TYPE_SET_LISTPACK] = {TYPE_SET, rdb_set_read},
+    [RDB_TYPE_HASH] = {TYPE_HASH, rdb_hash_read},
+    [RDB_TYPE_HASH_ZIPMAP] = {TYPE_HASH, rdb_hash_read},
+    [RDB_TYPE_HASH_ZIPLIST] = {TYPE_HASH, rdb_hash_read},
+    [RDB_TYPE_HASH_LISTPACK] = {TYPE_HASH, rdb_hash_read},
     [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, NULL},
 };
 

@@ -11,6 +11,7 @@ static const char *const encoding_names[ENCODING_COUNT] = {
 static const struct value_class *const classes[TYPE_COUNT] = {
     [TYPE_STRING] = &string_class,
     [TYPE_SET] = &set_class,
+    [TYPE_HASH] = &hash_class,
     [TYPE_LIST] = &list_class,
 };
 

@@ -1,0 +1,161 @@
+/* hash_walk.c - fields by the many: HGETALL, HKEYS, HVALS, HRANDFIELD, HSCAN. */
+#include "commands/hash.h"
+
+#include "commands/scan.h"
+
+#define REPEATS_MAX 100000000 /* fields, repeated or not, that one reply may be asked to have */
+
+/* ---- replying a field ---- */
+
+static bool reply_name(void *reply, struct slice field, struct slice value)
+{
+    (void)value;
+    reply_bulk(reply, field);
+    return true;
+}
+
+static bool reply_value(void *reply, struct slice field, struct slice value)
+{
+    (void)field;
+    reply_bulk(reply, value);
+    return true;
+}
+
+static bool reply_both(void *reply, struct slice field, struct slice value)
+{
+    reply_bulk(reply, field);
+    reply_bulk(reply, value);
+    return true;
+}
+
+/* An array of both, in RESP3. */
+static bool reply_pair(void *reply, struct slice field, struct slice value)
+{
+    if (((struct reply_buffer *)reply)->resp3)
+        reply_array(reply, 2);
+    return reply_both(reply, field, value);
+}
+
+/* ---- all of them ---- */
+
+static void reply_all(struct call *call, hash_visit_fn visit)
+{
+    struct key key = call_first_key(call);
+    struct entry *entry;
+    if (!hash_find(call, &key, FIND_READ, &entry))
+        return;
+    size_t count = entry != NULL ? hash_count(entry_value(entry)) : 0;
+    if (visit == reply_both)
+        reply_map(call->reply, count);
+    else
+        reply_array(call->reply, count);
+    if (entry != NULL)
+        hash_each(entry_value(entry), visit, call->reply);
+}
+
+void hash_hgetall(struct call *call)
+{
+    reply_all(call, reply_both);
+}
+
+void hash_hkeys(struct call *call)
+{
+    reply_all(call, reply_name);
+}
+
+void hash_hvals(struct call *call)
+{
+    reply_all(call, reply_value);
+}
+
+/* ---- HRANDFIELD ---- */
+
+/* The count and WITHVALUES; false after replying what is wrong with them. */
+static bool read_hrandfield(struct call *call, int64_t *count, bool *with_values)
+{
+    *with_values = call->argc == 4;
+    if (!call_i64_range(call, 2, -INT64_MAX, INT64_MAX, count, NULL))
+        return false;
+    if (call->argc > 4 || (*with_values && !slice_is(call->argv[3], "withvalues"))) {
+        call_syntax_error(call);
+        return false;
+    }
+    if (*with_values && (*count < -INT64_MAX / 2 || *count > INT64_MAX / 2)) {
+        call_error(call, "ERR value is out of range");
+        return false;
+    }
+    return true;
+}
+
+static void reply_some(struct call *call, struct value hash, int64_t count, bool with_values)
+{
+    hash_visit_fn visit = with_values ? reply_pair : reply_name;
+    struct rand *random = &call->lane->random;
+    if (count < -REPEATS_MAX) {
+        call_error(call, "ERR value is out of range");
+        return;
+    }
+    uint64_t many = count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, hash_count(hash));
+    reply_array(call->reply, with_values && !call->reply->resp3 ? many * 2 : many);
+    if (count >= 0) {
+        hash_sample(hash, random, many, visit, call->reply);
+        return;
+    }
+    for (uint64_t i = 0; i < many; i++)
+        hash_pick(hash, random, visit, call->reply);
+}
+
+void hash_hrandfield(struct call *call)
+{
+    struct key key = call_first_key(call);
+    struct entry *entry;
+    bool counted = call->argc > 2, with_values = false;
+    int64_t count = 1;
+    if ((counted && !read_hrandfield(call, &count, &with_values)) ||
+        !hash_find(call, &key, FIND_READ, &entry))
+        return;
+    if (entry == NULL)
+        counted ? reply_array(call->reply, 0) : reply_null(call->reply);
+    else if (!counted)
+        hash_pick(entry_value(entry), &call->lane->random, reply_name, call->reply);
+    else
+        reply_some(call, entry_value(entry), count, with_values);
+}
+
+/* ---- HSCAN ---- */
+
+struct hscan {
+    const struct scan_options *options;
+    struct scan_reply *reply;
+};
+
+static bool visit_match(void *ctx, struct slice field, struct slice value)
+{
+    struct hscan *scan = ctx;
+    struct scan_reply *reply = scan->reply;
+    if (!scan_matches(scan->options, field))
+        return true;
+    reply->count += scan->options->no_values ? 1 : 2;
+    return scan->options->no_values ? reply_name(&reply->elements, field, value)
+                                    : reply_both(&reply->elements, field, value);
+}
+
+void hash_hscan(struct call *call)
+{
+    struct key key = call_first_key(call);
+    struct entry *entry;
+    struct scan_options options;
+    struct scan_reply reply;
+    uint64_t cursor;
+    if (!scan_read_cursor(call, 2, &cursor) || !hash_find(call, &key, FIND_READ, &entry))
+        return;
+    /* As in Redis, options matter only if there is a hash. */
+    if (entry != NULL && !scan_read_options(call, 3, SCAN_NO_VALUES, &options))
+        return;
+    scan_begin(call, &reply);
+    struct hscan scan = {&options, &reply};
+    cursor = entry == NULL ? 0
+                           : hash_scan(entry_value(entry), cursor, (uint64_t)options.count,
+                                       visit_match, &scan);
+    scan_end(call, &reply, cursor);
+}
