@@ -68,5 +68,6 @@ extern const struct value_class string_class; /* blob.c */
 extern const struct value_class set_class;
 extern const struct value_class hash_class;
 extern const struct value_class list_class;
+extern const struct value_class zset_class;
 
 #endif

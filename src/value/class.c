@@ -13,6 +13,7 @@ static const struct value_class *const classes[TYPE_COUNT] = {
     [TYPE_SET] = &set_class,
     [TYPE_HASH] = &hash_class,
     [TYPE_LIST] = &list_class,
+    [TYPE_ZSET] = &zset_class,
 };
 
 const char *value_type_name(enum value_type type)
