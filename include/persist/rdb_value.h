@@ -38,4 +38,9 @@ void rdb_hash_append_listpack(const struct entry *entry, bool compress, struct b
 void rdb_hash_append_fields(const struct entry *entry, bool compress, struct bytes *out);
 bool rdb_hash_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
 
+/* rdb_zset.c */
+void rdb_zset_append_listpack(const struct entry *entry, bool compress, struct bytes *out);
+void rdb_zset_append_large(const struct entry *entry, bool compress, struct bytes *out);
+bool rdb_zset_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
+
 #endif

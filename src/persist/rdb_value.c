@@ -39,6 +39,8 @@ static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
                   [ENCODING_HASHTABLE] = {RDB_TYPE_SET, rdb_set_append_members}},
     [TYPE_HASH] = {[ENCODING_LISTPACK] = {RDB_TYPE_HASH_LISTPACK, rdb_hash_append_listpack},
                    [ENCODING_HASHTABLE] = {RDB_TYPE_HASH, rdb_hash_append_fields}},
+    [TYPE_ZSET] = {[ENCODING_LISTPACK] = {RDB_TYPE_ZSET_LISTPACK, rdb_zset_append_listpack},
+                   [ENCODING_SKIPLIST] = {RDB_TYPE_ZSET_2, rdb_zset_append_large}},
 };
 
 struct value_parser {
@@ -49,8 +51,12 @@ struct value_parser {
 static const struct value_parser readers[] = {
     [RDB_TYPE_STRING] = {TYPE_STRING, string_read},
     [RDB_TYPE_LIST] = {TYPE_LIST, rdb_list_read},
+    [RDB_TYPE_ZSET] = {TYPE_ZSET, rdb_zset_read},
+    [RDB_TYPE_ZSET_2] = {TYPE_ZSET, rdb_zset_read},
     [RDB_TYPE_LIST_ZIPLIST] = {TYPE_LIST, rdb_list_read},
+    [RDB_TYPE_ZSET_ZIPLIST] = {TYPE_ZSET, rdb_zset_read},
     [RDB_TYPE_LIST_QUICKLIST] = {TYPE_LIST, rdb_list_read},
+    [RDB_TYPE_ZSET_LISTPACK] = {TYPE_ZSET, rdb_zset_read},
     [RDB_TYPE_LIST_QUICKLIST_2] = {TYPE_LIST, rdb_list_read},
     [RDB_TYPE_SET] = {TYPE_SET, rdb_set_read},
     [RDB_TYPE_SET_INTSET] = {TYPE_SET, rdb_set_read},
