@@ -208,6 +208,8 @@ KNOWN = {
     ("command|getkeys", "arity"),
     ("command|getkeysandflags", "arity"),
     ("config|rewrite", "flags"),
+    ("zrank", "arity"),
+    ("zrevrank", "arity"),
 }
 
 

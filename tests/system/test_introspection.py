@@ -168,6 +168,9 @@ def rows(client, names):
     return out
 
 
+NEWER = {("zrank", "arity"), ("zrevrank", "arity")}  # 7.2 differs from the reference, 7.0
+
+
 def test_command_rows():
     """Arity, flags, keys and categories of each command that both have."""
     servers = both()
@@ -180,6 +183,6 @@ def test_command_rows():
         for what, a, b in zip(
             ("arity", "flags", "first", "last", "step", "categories"), want[name], row
         ):
-            if a != b:
+            if a != b and (name, what) not in NEWER:
                 wrong.append(f"{name} {what}: want {a}, got {b}")
     assert not wrong, "\n".join(wrong)

@@ -1,0 +1,88 @@
+/* zset.h - what the files of the sorted-set family share, and their handlers, for its rows. */
+#ifndef SPILLWAY_COMMANDS_ZSET_H
+#define SPILLWAY_COMMANDS_ZSET_H
+
+#include "engine/call.h"
+#include "value/zset.h"
+
+ALWAYS_INLINE const struct value_limits *zset_limits_of(const struct call *call)
+{
+    return &keyspace_options(call->hold.keyspace)->limits;
+}
+
+/* The sorted set under a key: false after replying WRONGTYPE. *entry NULL = absent. */
+ALWAYS_INLINE bool zset_find(struct call *call, const struct key *key, unsigned how,
+                             struct entry **entry)
+{
+    return call_find_value(call, key, how, TYPE_ZSET, entry);
+}
+
+/* ---- zset.c ---- */
+
+/* To be called after members were taken from the value by `event`: counts the changes, notifies,
+ * and files the value, or removes its key if it is empty now. */
+void zset_shrunk(struct call *call, const struct key *key, struct entry *entry, struct value z,
+                 size_t removed, const char *event);
+/* Files a result under a key in place of what is there, or removes the key if the result is empty
+ * (which is freed then); notifies, and replies the count. */
+void zset_store(struct call *call, const struct key *key, struct value z, const char *event);
+
+/* A part of a sorted set, by rank. */
+struct zset_part {
+    size_t first, count;
+    bool reverse; /* in which order it is wanted: from the last on */
+};
+enum zset_shape { ZSET_MEMBERS, ZSET_FLAT, ZSET_PAIRS }; /* pairs: arrays of two */
+/* How members with scores are replied by commands that have pairs in RESP3 only. */
+ALWAYS_INLINE enum zset_shape zset_shape_of(const struct call *call)
+{
+    return call->reply->resp3 ? ZSET_PAIRS : ZSET_FLAT;
+}
+void zset_reply_part(struct call *call, struct value z, const struct zset_part *part,
+                     enum zset_shape shape);
+void zset_reply_item(struct call *call, struct slice member, double score, enum zset_shape shape);
+/* The announcement of as many of them. */
+void zset_reply_count(struct call *call, size_t count, enum zset_shape shape);
+
+void zset_zadd(struct call *call);
+void zset_zincrby(struct call *call);
+void zset_zrem(struct call *call);
+void zset_zcard(struct call *call);
+void zset_zscore(struct call *call);
+void zset_zmscore(struct call *call);
+void zset_zrank(struct call *call);
+void zset_zrevrank(struct call *call);
+
+/* ---- zset_range.c ---- */
+
+void zset_zrange(struct call *call);
+void zset_zrevrange(struct call *call);
+void zset_zrangebyscore(struct call *call);
+void zset_zrevrangebyscore(struct call *call);
+void zset_zrangebylex(struct call *call);
+void zset_zrevrangebylex(struct call *call);
+void zset_zrangestore(struct call *call);
+void zset_zcount(struct call *call);
+void zset_zlexcount(struct call *call);
+void zset_zremrangebyrank(struct call *call);
+void zset_zremrangebyscore(struct call *call);
+void zset_zremrangebylex(struct call *call);
+
+/* ---- zset_pop.c ---- */
+
+void zset_zpopmin(struct call *call);
+void zset_zpopmax(struct call *call);
+void zset_zmpop(struct call *call);
+void zset_zrandmember(struct call *call);
+
+/* ---- zset_combine.c ---- */
+
+void zset_zunion(struct call *call);
+void zset_zinter(struct call *call);
+void zset_zdiff(struct call *call);
+void zset_zunionstore(struct call *call);
+void zset_zinterstore(struct call *call);
+void zset_zdiffstore(struct call *call);
+void zset_zintercard(struct call *call);
+
+#endif
