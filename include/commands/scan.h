@@ -10,10 +10,10 @@ struct scan_options {
     struct slice pattern; /* data NULL: any name */
     struct slice type;    /* data NULL: any type */
     int64_t count;        /* 1 and more */
-    bool no_values;
+    bool no_values;       /* nor scores */
 };
 
-enum scan_allowed { SCAN_TYPE = 1, SCAN_NO_VALUES = 2 };
+enum scan_allowed { SCAN_TYPE = 1, SCAN_NO_VALUES = 2, SCAN_NO_SCORES = 4 };
 
 /* The cursor at argument `at`; false after replying that it is none. */
 bool scan_read_cursor(struct call *call, uint32_t at, uint64_t *cursor);

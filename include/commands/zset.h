@@ -85,4 +85,8 @@ void zset_zinterstore(struct call *call);
 void zset_zdiffstore(struct call *call);
 void zset_zintercard(struct call *call);
 
+/* ---- zset_scan.c ---- */
+
+void zset_zscan(struct call *call);
+
 #endif

@@ -41,6 +41,8 @@ bool scan_read_options(struct call *call, uint32_t at, unsigned allowed, struct 
             out->type = call->argv[++i];
         } else if (allowed & SCAN_NO_VALUES && slice_is(word, "novalues")) {
             out->no_values = true;
+        } else if (allowed & SCAN_NO_SCORES && slice_is(word, "noscores")) {
+            out->no_values = true;
         } else {
             known = false;
         }

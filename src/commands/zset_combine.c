@@ -1,4 +1,5 @@
-/* zset_combine.c - unions, intersections and differences of sorted sets.
+/* zset_combine.c - unions, intersections and differences of sorted sets, and of sets, whose members
+ * all have the score 1.
  *
  * A result is built in the large form, whatever its size, because members come in no order and
  * their scores may change until the last source was read; what is stored is given its proper form
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "commands/plain.h"
+#include "value/set.h"
 
 enum operation { UNION, INTER, DIFF };
 enum aggregate { SUM, MIN, MAX };
@@ -35,16 +37,33 @@ struct combining {
 
 /* ---- sources ---- */
 
+/* False: enough, stop. */
 typedef bool (*source_visit_fn)(struct combining *c, const struct source *from, struct slice member,
                                 double score);
 
-/* Every member, until visit says false. */
+struct set_walk {
+    struct combining *c;
+    const struct source *from;
+    source_visit_fn visit;
+};
+
+static bool visit_of_set(void *ctx, struct slice member)
+{
+    const struct set_walk *walk = ctx;
+    return walk->visit(walk->c, walk->from, member, 1);
+}
+
 static void source_each(struct combining *c, const struct source *from, source_visit_fn visit)
 {
     struct zset_at at;
     struct zset_item item;
     if (from->count == 0)
         return;
+    if (from->value.type == TYPE_SET) {
+        struct set_walk walk = {c, from, visit};
+        set_each(from->value, visit_of_set, &walk);
+        return;
+    }
     zset_seek(from->value, 0, &at);
     while (zset_next(from->value, &at, &item) && visit(c, from, item.member, item.score))
         ;
@@ -52,7 +71,11 @@ static void source_each(struct combining *c, const struct source *from, source_v
 
 static bool source_score(const struct source *from, struct slice member, double *score)
 {
-    return from->count != 0 && zset_score(from->value, member, score);
+    *score = 1;
+    if (from->count == 0)
+        return false;
+    return from->value.type == TYPE_SET ? set_has(from->value, member)
+                                        : zset_score(from->value, member, score);
 }
 
 /* ---- operations ---- */
@@ -150,14 +173,17 @@ static bool find_sources(struct call *call, uint32_t first, struct combining *c)
 {
     for (uint32_t i = 0; i < c->sources; i++) {
         struct key key = call_key(call, first + i);
-        struct entry *entry;
-        if (!zset_find(call, &key, FIND_READ, &entry))
-            return false;
+        const struct entry *entry = keyspace_find(&call->hold, &key, FIND_READ);
         c->source[i] = (struct source){.order = i, .weight = 1};
         if (entry == NULL)
             continue;
-        c->source[i].value = entry_value(entry);
-        c->source[i].count = zset_count(entry_value(entry));
+        if (entry_type(entry) != TYPE_ZSET && entry_type(entry) != TYPE_SET) {
+            call_wrong_type(call);
+            return false;
+        }
+        struct value value = entry_value(entry);
+        c->source[i].value = value;
+        c->source[i].count = value.type == TYPE_SET ? set_count(value) : zset_count(value);
     }
     return true;
 }

@@ -174,8 +174,8 @@ static bool read_options(struct call *call, uint32_t at, struct fixed fixed, str
     return wrong == NULL;
 }
 
-/* In the order that is wanted, and by rank in the large form at once if it will be that: both decide
- * whether a -0 has been in a listpack, which makes it 0. */
+/* In the order that is wanted, and by rank in the large form at once if it will be that: both
+ * decide whether a -0 has been in a listpack, which makes it 0. */
 static void store_part(struct call *call, const struct entry *entry, const struct range *range,
                        const struct zset_part *part)
 {

@@ -166,6 +166,19 @@ def scores(want, got, notes):
     return None if _scores(decode(want)) == _scores(decode(got)) else "replies differ"
 
 
+def walked(want, got, notes):
+    """A whole walk of ZSCAN in one reply: the same cursor, the same pairs in any order."""
+    if want == got:
+        return None
+    if _both_errors(want, got) or want[:1] != got[:1]:
+        return "replies differ"
+    (cursor, a), (other, b) = (_scores(decode(reply)) for reply in (want, got))
+    same = cursor == other and sorted(map(repr, zip(a[::2], a[1::2]))) == sorted(
+        map(repr, zip(b[::2], b[1::2]))
+    )
+    return None if same else "walks differ"
+
+
 def same_kind(want, got, notes):
     """Only the kind of reply counts (errors: all of it)."""
     if _both_errors(want, got):

@@ -1,5 +1,5 @@
 """Generators for the commands of group zset."""
-from differential import Step, dump, encoding, generator, same_kind, scores
+from differential import Step, dump, generator, same_kind, scores, set_encoding, walked
 
 SCORES = (
     b"0", b"-0", b"1", b"1", b"2", b"3", b"-1", b"1.5", b"0.1", b"-2.25", b"1e20", b"1e-7", b"inf",
@@ -65,7 +65,7 @@ def zadd_many(g):
         for i in range(count)
         for x in (b"%d" % g.rng.randrange(-5, 6), b"%s%d" % (long_one[: -1 if i else None], i))
     ]
-    form = Step(b"OBJECT", b"ENCODING", key, compare=encoding)
+    form = Step(b"OBJECT", b"ENCODING", key, compare=set_encoding)
     steps = [Step(b"ZADD", key, *args, fixed=True), form]
     steps.append(Step(b"ZADD", key, score(g), member(g), compare=scores))
     if g.chance(0.5):
@@ -167,6 +167,12 @@ def zmpop(g):
     return Step(*args, compare=scores)
 
 
+@generator("zset", 2)
+def sadd(g):
+    """Sets are sources too."""
+    return Step(b"SADD", g.key(), *[member(g) for _ in range(g.rng.randint(1, 5))], fixed=True)
+
+
 @generator("zset", 8)
 def combine(g):
     name = g.pick(b"ZUNION", b"ZINTER", b"ZDIFF", b"ZINTERCARD")
@@ -184,6 +190,16 @@ def combine(g):
     if g.chance(0.6):
         args.append(g.case(b"WITHSCORES"))
     return Step(name, *args, compare=scores)
+
+
+@generator("zset", 3)
+def zscan(g):
+    """Whole walks in one call: cursors and orders are each server's own."""
+    args = [g.case(b"COUNT"), b"10000"] if g.chance(0.9) else [b"COUNT", index(g)]
+    args += [g.case(b"MATCH"), g.pattern()] if g.chance(0.4) else []
+    if args[1] != b"10000" and not args[1].startswith(b"-"):
+        args = [b"MATCH", b"*", b"COUNT"]
+    return Step(b"ZSCAN", g.key(), b"0", *args, compare=walked, fixed=True)
 
 
 @generator("zset", 2)

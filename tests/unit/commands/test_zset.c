@@ -149,6 +149,39 @@ static void test_store(void **state)
     EXPECT(&f, "ZUNION 1 a WEIGHTS x", "-ERR weight value is not a float");
 }
 
+static void test_scan(void **state)
+{
+    fixture_reset(&f);
+    EXPECT(&f, "ZADD k 1 a 0.1 b", ":2");
+    EXPECT(&f, "ZSCAN k 0", "*2\r\n$1\r\n0\r\n*4\r\n$1\r\nb\r\n$3\r\n0.1\r\n$1\r\na\r\n$1\r\n1");
+    EXPECT(&f, "ZSCAN k 0 MATCH a NOSCORES", "*2\r\n$1\r\n0\r\n*1\r\n$1\r\na");
+    EXPECT(&f, "ZSCAN k x", "-ERR invalid cursor");
+    EXPECT(&f, "ZSCAN k 0 NOVALUES", SYNTAX);
+    EXPECT(&f, "ZSCAN none 0 NOVALUES", "*2\r\n$1\r\n0\r\n*0");
+    for (int i = 0; i < 1000; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "ZADD large %d m%d", i, i);
+        EXPECT(&f, line, ":1");
+    }
+    bool seen[1000] = {false};
+    unsigned found = 0, calls = 0;
+    for (unsigned long long cursor = 0; calls == 0 || cursor != 0; calls++) {
+        char line[64];
+        snprintf(line, sizeof line, "ZSCAN large %llu COUNT 20 NOSCORES", cursor);
+        const char *reply = fixture_run(&f, line);
+        cursor = strtoull(strstr(reply, "\r\n") + 2 + strcspn(strstr(reply, "\r\n") + 2, "\n") + 1,
+                          NULL, 10);
+        while ((reply = strchr(reply + 1, 'm')) != NULL) {
+            assert_false(seen[strtol(reply + 1, NULL, 10)]);
+            seen[strtol(reply + 1, NULL, 10)] = true;
+            found++;
+        }
+    }
+    assert_int_equal(found, 1000);
+    assert_true(calls > 5);
+    EXPECT(&f, "ZSCAN large 18446744073709551615", "*2\r\n$1\r\n0\r\n*0");
+}
+
 /* Chance decides who is answered, not how many, nor whether one is answered twice. */
 static void test_random(void **state)
 {
@@ -205,7 +238,7 @@ int main(void)
         cmocka_unit_test(test_add),    cmocka_unit_test(test_many_pairs),
         cmocka_unit_test(test_remove), cmocka_unit_test(test_pop),
         cmocka_unit_test(test_rank),   cmocka_unit_test(test_store),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_scan),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }
