@@ -8,6 +8,7 @@
 
 extern const struct command string_commands[];
 extern const struct command bitmap_commands[];
+extern const struct command hyperloglog_commands[];
 extern const struct command list_commands[];
 extern const struct command set_commands[];
 extern const struct command hash_commands[];

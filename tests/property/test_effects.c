@@ -1,8 +1,8 @@
 /* test_effects.c - what is logged does on another server what the command did on the first.
  *
- * Random commands on strings, bits and keys run on one server; its log is run on a second one. Then
- * both hold the same keys with the same bytes and the same expiry. SEED and STEPS come from the
- * environment.
+ * Random commands on strings, bits, sketches and keys run on one server; its log is run on a second
+ * one. Then both hold the same keys with the same bytes and the same expiry. SEED and STEPS come
+ * from the environment.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -114,6 +114,11 @@ static const char *const templates[] = {
     "BITOP ONE %k %k %k %k",
     "BITFIELD %k INCRBY i13 %b %n SET u7 %b 99",
     "BITFIELD %k OVERFLOW FAIL INCRBY u3 %b 5",
+    "PFADD %k %v %v %n",
+    "PFADD %k %b",
+    "PFCOUNT %k",
+    "PFMERGE %k %k %k",
+    "PFDEBUG TODENSE %k",
     "DEL %k",
     "UNLINK %k %k",
     "EXPIRE %k %s",
@@ -205,7 +210,7 @@ static void test_log_makes_the_same_keys(void **state)
 {
     (void)state;
     static const struct command *const families[] = {string_commands, bitmap_commands,
-                                                     generic_commands, NULL};
+                                                     hyperloglog_commands, generic_commands, NULL};
     struct bytes line = {0};
     uint64_t seed = from_environment("SEED", rand_system());
     uint64_t steps = from_environment("STEPS", 5000);
