@@ -9,12 +9,13 @@
  *
  * The lower five bits of the head are the length of the name, or say how wide the length behind
  * them is; so a short member of a set costs one byte, a field of a hash two, and the slot in the
- * table. Records are 4-byte aligned. A record stays where it is until it is removed, or given a
- * value or an expiry of another size.
+ * table. Records are 4-byte aligned. A record stays where it is until it is removed, given a value
+ * or an expiry of another size, or moved by members_compact_step.
  *
- * Lengths are below 2^32. Times are absolute, in milliseconds. A field is past
- * its expiry when now is greater, as a key is; it is found and counted like others until it is
- * removed: the caller looks at member_expire_ms.
+ * Lengths are below 2^32. Times are absolute, in milliseconds. A field is past its
+ * expiry when now is greater, as a key is; it is found and counted like others until it is removed:
+ * the caller looks at member_expire_ms.
+ *
  * Not locked: the owner guards it.
  */
 #ifndef SPILLWAY_STRUCT_MEMBERS_H
@@ -81,6 +82,13 @@ bool members_expect(struct members *m, size_t count);
  * functions move some anyway; this is for idle times. */
 bool members_step(struct members *m, unsigned buckets);
 
+typedef void (*members_moved_fn)(const struct member *from, struct member *to, void *ctx);
+/* Gives memory back that holes take in a collection that has shrunk: moves about `budget` records,
+ * 128 at most; true while there is more to do. To be called after removals, when no records are
+ * held; where nothing is to be done, it takes a few comparisons. `moved` (may be NULL) learns of
+ * each record, of which there are two at that moment; it must not change the collection. */
+bool members_compact_step(struct members *m, size_t budget, members_moved_fn moved, void *ctx);
+
 /* ---- Walks and samples ----------------------------------------------------------------------- */
 
 typedef void (*members_visit_fn)(struct member *r, void *ctx);
@@ -118,6 +126,7 @@ enum {
     MEMBER_LENGTH_LONG = 31, /* ... or in four */
     MEMBER_OUTSIDE = 32,     /* an allocation of its own, else in the collection's heap */
     MEMBER_EXPIRES = 64,
+    MEMBER_SIDE = 128,       /* which of two heaps */
     MEMBER_VALUE_LONG = 255, /* value length: four bytes follow */
 };
 

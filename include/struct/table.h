@@ -40,8 +40,8 @@ struct table *table_new(table_hash_fn hash_of, void *ctx);
 struct table *table_new_private(table_hash_fn hash_of, void *ctx);
 /* The items are the owner's, here and in table_clear. NULL is allowed. */
 void table_free(struct table *t);
-/* The same in steps: gives back up to `segments` segments of 32 buckets (about 300 items); true when
- * the table is gone. After the first step nothing else may be done with it. */
+/* The same in steps: gives back up to `segments` segments of 32 buckets (about 300 items); true
+ * when the table is gone. After the first step nothing else may be done with it. */
 bool table_free_step(struct table *t, size_t segments);
 void table_clear(struct table *t);
 

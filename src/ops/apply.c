@@ -204,10 +204,25 @@ static const char *disk_changed(void *ctx, struct settings *settings)
 
 void apply_watch(struct server *server)
 {
-    static const char *const keyspace_names[] = {
-        "maxmemory-policy",        "maxmemory-samples",    "lfu-log-factor",
-        "lfu-decay-time",          "lazyfree-lazy-expire", "lazyfree-lazy-eviction",
-        "lazyfree-lazy-server-del"};
+    static const char *const keyspace_names[] = {"maxmemory-policy",
+                                                 "maxmemory-samples",
+                                                 "lfu-log-factor",
+                                                 "lfu-decay-time",
+                                                 "lazyfree-lazy-expire",
+                                                 "lazyfree-lazy-eviction",
+                                                 "lazyfree-lazy-server-del",
+                                                 "list-max-listpack-size",
+                                                 "list-compress-depth",
+                                                 "hash-max-listpack-entries",
+                                                 "hash-max-listpack-value",
+                                                 "set-max-intset-entries",
+                                                 "set-max-listpack-entries",
+                                                 "set-max-listpack-value",
+                                                 "zset-max-listpack-entries",
+                                                 "zset-max-listpack-value",
+                                                 "hll-sparse-max-bytes",
+                                                 "stream-node-max-bytes",
+                                                 "stream-node-max-entries"};
     static const char *const disk_names[] = {"dir",
                                              "dbfilename",
                                              "appendonly",

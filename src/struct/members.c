@@ -12,8 +12,12 @@
  * Expiry. Up to SWEEP_MAX members nothing is kept but a bound of the earliest expiry: when that
  * has come, all members are looked at. Beyond it, the first time something may be due a calendar
  * is made and filled, some members a step. It holds a token (the hash) due at or before the expiry
- * of every field that has one, behind the cursor of the filling (`filled`). Tokens are never taken
+ * of every field that has one, behind the cursor of the filling. Tokens are never taken
  * back, so when most of them are stale it is emptied and filled anew.
+ *
+ * Shrinking. Random removals leave a heap full of holes. When more is idle than in use, its records
+ * are moved to another heap, or to allocations of their own if there are few, some at each
+ * members_compact_step: the head of a record says which of the two heaps it is in (MEMBER_SIDE).
  *
  * Cost: see tests/bench/bench_members.c.
  */
@@ -34,18 +38,28 @@
 #define SEGMENT_ITEMS 256  /* what freeing a segment of the table costs, in records ... */
 #define CHUNK_ITEMS   1024 /* ... and a chunk of the heap */
 #define RANDOM_TRIES  128
+#define IDLE_MIN      ((size_t)131072) /* bytes of a heap that may be idle anyway */
+#define MOVE_MAX      128              /* records moved in a step of compaction */
+
+/* Under way while records are moved out of a heap. */
+struct compaction {
+    struct cells *from;
+    uint64_t cursor; /* all records before it are out */
+};
 
 struct members {
     struct table *table;
     uint64_t seed;
-    struct cells *heap;        /* NULL until HEAP_FROM */
-    struct calendar *calendar; /* NULL while there is no use for it */
-    size_t bytes;              /* of the allocations of all records */
-    size_t outside;            /* records with MEMBER_OUTSIDE */
+    struct cells *heap;            /* where new records go; NULL until HEAP_FROM */
+    struct compaction *compaction; /* NULL mostly */
+    struct calendar *calendar;     /* NULL while there is no use for it */
+    size_t bytes;                  /* of the allocations of all records */
+    size_t outside;                /* records with MEMBER_OUTSIDE */
     size_t expiring;
     int64_t earliest; /* without a calendar: nothing is due before this */
     uint64_t cursor;  /* of filling the calendar, else MEMBERS_END; of freeing */
     uint8_t kind;
+    uint8_t side; /* MEMBER_SIDE or 0, as the records in `heap` have it */
     bool freeing; /* set once */
 };
 
@@ -145,11 +159,9 @@ static void write_name(struct member *r, struct slice name)
     memcpy(r->rest + length_bytes, name.data, length);
 }
 
-/* A record that is not in the table yet, or NULL. */
-static struct member *record_new(struct members *m, const struct content *c)
+/* Memory for a record of `size` bytes, with its head set but for the length, or NULL. */
+static struct member *record_alloc(struct members *m, size_t size)
 {
-    ASSERT(c->name.len <= UINT32_MAX && c->value.len <= UINT32_MAX);
-    size_t size = content_size(m, c);
     if (UNLIKELY(!m->heap && table_count(m->table) >= HEAP_FROM))
         m->heap = cells_new();
     bool outside = !m->heap || size > CELLS_MAX;
@@ -159,9 +171,7 @@ static struct member *record_new(struct members *m, const struct content *c)
         return NULL;
     m->outside += outside;
     m->bytes += room;
-    r->head = outside ? MEMBER_OUTSIDE : 0;
-    write_name(r, c->name);
-    write_tail(m, r, c);
+    r->head = outside ? MEMBER_OUTSIDE : m->side;
     return r;
 }
 
@@ -174,7 +184,19 @@ static void record_free(struct members *m, struct member *r)
     if (outside)
         mem_free_sized(r, room);
     else
-        cells_free(m->heap, r, room);
+        cells_free((r->head & MEMBER_SIDE) == m->side ? m->heap : m->compaction->from, r, room);
+}
+
+/* A record that is not in the table yet, or NULL. */
+static struct member *record_new(struct members *m, const struct content *c)
+{
+    ASSERT(c->name.len <= UINT32_MAX && c->value.len <= UINT32_MAX);
+    struct member *r = record_alloc(m, content_size(m, c));
+    if (!r)
+        return NULL;
+    write_name(r, c->name);
+    write_tail(m, r, c);
+    return r;
 }
 
 /* Gives a field other contents behind its name. NULL: no memory. */
@@ -223,6 +245,14 @@ static void free_outside(void *item, void *ctx)
         record_free(ctx, r);
 }
 
+static bool heap_free_step(struct cells **heap, size_t budget)
+{
+    if (*heap && !cells_free_step(*heap, budget / CHUNK_ITEMS + 1))
+        return false;
+    *heap = NULL;
+    return true;
+}
+
 /* Frees all but the head; true when that is done. */
 static bool empty_step(struct members *m, size_t budget)
 {
@@ -240,7 +270,11 @@ static bool empty_step(struct members *m, size_t budget)
     if (m->table && !table_free_step(m->table, budget / SEGMENT_ITEMS + 1))
         return false;
     m->table = NULL;
-    return !m->heap || cells_free_step(m->heap, budget / CHUNK_ITEMS + 1);
+    if (m->compaction && !heap_free_step(&m->compaction->from, budget))
+        return false;
+    mem_free(m->compaction);
+    m->compaction = NULL;
+    return heap_free_step(&m->heap, budget);
 }
 
 bool members_free_step(struct members *m, size_t budget)
@@ -274,22 +308,28 @@ size_t members_count(const struct members *m)
     return table_count(m->table);
 }
 
+/* What a heap takes besides its records and what is idle. */
+static size_t heap_head(const struct cells *heap)
+{
+    struct cells_stats stats;
+    if (!heap)
+        return 0;
+    cells_stats(heap, &stats);
+    return stats.held_bytes - stats.live_bytes - cells_idle(heap);
+}
+
 size_t members_bytes(const struct members *m)
 {
     size_t bytes = mem_good_size(sizeof(*m)) + table_bytes(m->table) + m->bytes;
     if (m->calendar)
         bytes += calendar_bytes(m->calendar);
-    if (m->heap) {
-        struct cells_stats stats;
-        cells_stats(m->heap, &stats);
-        bytes += stats.held_bytes - stats.live_bytes - cells_idle(m->heap); /* its head */
-    }
-    return bytes;
+    return bytes + heap_head(m->heap) + (m->compaction ? heap_head(m->compaction->from) : 0);
 }
 
 size_t members_idle(const struct members *m)
 {
-    return m->heap ? cells_idle(m->heap) : 0;
+    size_t idle = m->compaction ? cells_idle(m->compaction->from) : 0;
+    return m->heap ? idle + cells_idle(m->heap) : idle;
 }
 
 /* ---- By name --------------------------------------------------------------------------------- */
@@ -391,6 +431,79 @@ bool members_expect(struct members *m, size_t count)
 bool members_step(struct members *m, unsigned buckets)
 {
     return table_step(m->table, buckets);
+}
+
+/* ---- Compaction ------------------------------------------------------------------------------ */
+
+struct moves {
+    const struct members *members;
+    struct member *list[MOVE_MAX];
+    size_t count;
+    bool all; /* what should be in the list is */
+};
+
+static void moves_visit(void *item, void *ctx)
+{
+    struct moves *s = ctx;
+    struct member *r = item;
+    if (r->head & MEMBER_OUTSIDE || (r->head & MEMBER_SIDE) == s->members->side)
+        return;
+    if (s->count < MOVE_MAX)
+        s->list[s->count++] = r;
+    else
+        s->all = false;
+}
+
+static bool move(struct members *m, struct member *r, members_moved_fn moved, void *ctx)
+{
+    size_t size = record_size(m, r);
+    struct member *fresh = record_alloc(m, size);
+    if (!fresh)
+        return false;
+    uint8_t place = fresh->head;
+    memcpy(fresh, r, size);
+    fresh->head = (uint8_t)((r->head & ~(MEMBER_OUTSIDE | MEMBER_SIDE)) | place);
+    table_replace(m->table, hash_of(r, m), r, fresh);
+    if (moved)
+        moved(r, fresh, ctx);
+    record_free(m, r);
+    return true;
+}
+
+static bool is_sparse(const struct members *m)
+{
+    if (!m->heap)
+        return false;
+    return table_count(m->table) < HEAP_FROM / 8 ||
+           cells_idle(m->heap) > MAX_OF(IDLE_MIN, m->bytes);
+}
+
+bool members_compact_step(struct members *m, size_t budget, members_moved_fn moved, void *ctx)
+{
+    if (!m->compaction) {
+        if (LIKELY(!is_sparse(m)))
+            return false;
+        m->compaction = mem_alloc(sizeof(*m->compaction));
+        *m->compaction = (struct compaction){.from = m->heap};
+        m->heap = NULL;
+        m->side ^= MEMBER_SIDE;
+    }
+    struct compaction *c = m->compaction;
+    struct moves moves = {.members = m, .all = true};
+    uint64_t next =
+        table_scan(m->table, c->cursor, MIN_OF(budget, MOVE_MAX / 2), budget, moves_visit, &moves);
+    for (size_t i = 0; i < moves.count; i++)
+        if (!move(m, moves.list[i], moved, ctx))
+            return true;
+    if (!moves.all)
+        return true;
+    c->cursor = next;
+    if (next < MEMBERS_END)
+        return true;
+    cells_free_all(c->from);
+    mem_free(c);
+    m->compaction = NULL;
+    return false;
 }
 
 /* ---- Walks and samples ----------------------------------------------------------------------- */

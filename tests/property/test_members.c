@@ -39,7 +39,7 @@ struct model {
     struct rand rand;
     int64_t now_ms;
     uint64_t cursor, walk;
-    size_t walks, expired;
+    size_t walks, expired, moved;
     bool failing; /* an allocation may fail just now */
 };
 
@@ -287,6 +287,15 @@ static void sample(struct model *m)
         check(m, number_of(member_name(r)), r);
 }
 
+static void moved(const struct member *from, struct member *to, void *ctx)
+{
+    struct model *m = ctx;
+    assert_ptr_not_equal(from, to);
+    check(m, number_of(member_name(from)), from);
+    check(m, number_of(member_name(to)), to);
+    m->moved++;
+}
+
 static void sum_visit(struct member *r, void *ctx)
 {
     ++*(size_t *)ctx;
@@ -359,6 +368,9 @@ static void drive(struct model *m, size_t goal, size_t operations)
                 expire(m);
             break;
         case 7:
+            members_compact_step(m->members, rand_below(&m->rand, 50), moved, m);
+            break;
+        case 8:
             if (rand_below(&m->rand, 8) == 0)
                 seldom(m);
             break;
@@ -392,6 +404,7 @@ static void one_round(uint64_t seed, enum members_kind kind, size_t scale)
     size_t budget = 1 + rand_below(&m.rand, 2000);
     while (!members_free_step(m.members, budget))
         ;
+    assert_true(scale < 10000 || m.moved > 0);
     assert_true(scale < 1000 || (m.walks > 0 && (kind != MEMBERS_HASH || m.expired > 0)));
     mem_free(m.all);
 }

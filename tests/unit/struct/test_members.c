@@ -308,6 +308,72 @@ static void test_free_in_steps(void **state)
         }
 }
 
+static void count_moved(const struct member *from, struct member *to, void *ctx)
+{
+    assert_ptr_not_equal(from, to);
+    assert_true(slice_eq(member_name(from), member_name(to)));
+    ++*(size_t *)ctx;
+}
+
+/* Removes all but every n-th, then moves what is left while others come and go. */
+static void shrink_and_compact(size_t n)
+{
+    enum { ALL = 100000 };
+    struct members *m = hash_of(ALL);
+    size_t moved = 0;
+    assert_non_null(members_set_value(m, find(m, 0), filled(1000)));
+    assert_non_null(members_set_expiry(m, find(m, n), 1000));
+    assert_false(members_compact_step(m, 100, count_moved, &moved)); /* no need */
+    assert_int_equal(moved, 0);
+    for (size_t i = 0; i < ALL; i++)
+        if (i % n != 0)
+            assert_true(members_remove_name(m, member_name(find(m, i))));
+    size_t left = members_count(m), extra = ALL;
+    assert_true(members_idle(m) > 2 * left * 20);
+    for (; members_compact_step(m, 100, count_moved, &moved); extra++) {
+        add_field(m, extra, SLICE("meanwhile"));
+        if (extra % 2)
+            assert_true(members_remove_name(m, member_name(find(m, extra))));
+    }
+    assert_true(moved > left / 2 && moved < members_count(m));
+    assert_true(members_idle(m) < (left > 4096 ? 131072 : 1));
+    for (size_t i = 0; i < ALL; i += n)
+        assert_int_equal(member_value(find(m, i)).len, i == 0 ? 1000 : 5);
+    assert_int_equal(member_expire_ms(find(m, n)), 1000);
+    moved = 0;
+    assert_false(members_compact_step(m, 100, count_moved, &moved));
+    assert_int_equal(moved, 0);
+    for (size_t i = 0; i < 10000; i++) /* it grows anew */
+        add_field(m, extra + i, SLICE("again"));
+    assert_true(members_idle(m) > 0);
+    members_free(m);
+}
+
+static void test_compaction(void **state)
+{
+    shrink_and_compact(4);    /* to another heap */
+    shrink_and_compact(32);   /* out of it; not few */
+    shrink_and_compact(1000); /* few */
+}
+
+/* Freed while records are in two heaps; and no memory to move one. */
+static void test_compaction_unfinished(void **state)
+{
+    struct members *m = hash_of(50000);
+    for (size_t i = 0; i < 49900; i++)
+        assert_true(members_remove_name(m, member_name(find(m, i))));
+    mem_inject_failure(1);
+    assert_true(members_compact_step(m, 10, NULL, NULL));
+    mem_inject_failure(0);
+    assert_true(members_compact_step(m, 10, NULL, NULL));
+    for (size_t i = 49900; i < 50000; i++)
+        assert_non_null(find(m, i));
+    members_clear(m);
+    assert_true(members_bytes(m) < 400);
+    assert_false(members_compact_step(m, 10, NULL, NULL));
+    members_free(m);
+}
+
 static void test_clear(void **state)
 {
     struct members *m = set_of(HEAPED * 2);
@@ -492,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_hash_in_place),   cmocka_unit_test(test_zset),
         cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_random_is_fair),
         cmocka_unit_test(test_sample),          cmocka_unit_test(test_free_in_steps),
+        cmocka_unit_test(test_compaction),      cmocka_unit_test(test_compaction_unfinished),
         cmocka_unit_test(test_clear),           cmocka_unit_test(test_expect),
         cmocka_unit_test(test_expire_small),    cmocka_unit_test(test_expire_changes),
         cmocka_unit_test(test_expire_large),    cmocka_unit_test(test_expire_refreshed),

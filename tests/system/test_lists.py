@@ -1,0 +1,125 @@
+"""Lists on this server alone: what the log and snapshots bring back, their encodings, and freeing."""
+import random
+
+import groups_list  # noqa: F401  (registers its generators)
+from differential import GENERATORS, seed
+from gen import Gen
+from harness import Server, eq, wait_until
+
+DEBUG = ("--enable-debug-command", "yes", "--save", "")
+LOG = DEBUG + ("--appendonly", "yes", "--io-threads", "4")
+
+
+def traffic(client, number, batches):
+    """Random commands of lists, errors included."""
+    for batch in range(batches):
+        gen = Gen(random.Random(f"{number}/{batch}"), 2)
+        steps = gen.steps(GENERATORS["list"], 300)
+        client.pipeline([step.args for step in steps])
+
+
+def rewritten(server, client):
+    client.must("BGREWRITEAOF")
+    return wait_until(
+        lambda: server.info("persistence", client)["aof_rewrite_in_progress"] == "0"
+        and server.info("persistence", client)["aof_rewrite_scheduled"] == "0"
+    )
+
+
+def comes_back(*args):
+    number = seed()
+    print(f"SEED={number}")
+    with Server(*LOG, *args) as server:
+        client = server.client()
+        traffic(client, number, 10)
+        digest = client.must("DEBUG", "DIGEST")
+        eq(client.command("DEBUG", "LOADAOF"), "OK")
+        eq(client.must("DEBUG", "DIGEST"), digest)
+        client.must("BGREWRITEAOF")
+        traffic(client, number + 1, 10)  # while lists are captured
+        digest = client.must("DEBUG", "DIGEST")
+        eq(client.command("DEBUG", "LOADAOF"), "OK")
+        eq(client.must("DEBUG", "DIGEST"), digest)
+        rewritten(server, client)
+        eq(client.command("DEBUG", "RELOAD"), "OK")
+        eq(client.must("DEBUG", "DIGEST"), digest)
+        server.kill()
+        server.start()
+        eq(server.client().must("DEBUG", "DIGEST"), digest)
+
+
+def test_log_brings_lists_back():
+    comes_back("--list-max-listpack-size", "4")
+
+
+def test_log_of_commands_brings_lists_back():
+    comes_back("--aof-use-rdb-preamble", "no")
+
+
+def encoding(client, key):
+    return client.must("OBJECT", "ENCODING", key)
+
+
+def test_encodings():
+    """As redis-server from 7.2 on: up past the limit, down below half of it; by count and by bytes."""
+    with Server(*DEBUG) as server:
+        client = server.client()
+        client.must("CONFIG", "SET", "list-max-listpack-size", 10)
+        client.must("RPUSH", "k", *range(10))
+        eq(encoding(client, "k"), b"listpack")
+        client.must("RPUSH", "k", 10)
+        eq(encoding(client, "k"), b"quicklist")
+        client.must("LTRIM", "k", 0, 5)
+        eq(encoding(client, "k"), b"quicklist")
+        client.must("LPOP", "k")
+        eq(encoding(client, "k"), b"listpack")
+        client.must("CONFIG", "SET", "list-max-listpack-size", -1)
+        client.must("RPUSH", "b", "x" * 4089)
+        eq(encoding(client, "b"), b"listpack")
+        client.must("RPUSH", "b", "y")
+        eq(encoding(client, "b"), b"quicklist")
+        client.must("DEBUG", "QUICKLIST-PACKED-THRESHOLD", 3)
+        client.must("RPUSH", "p", "ab")
+        eq(encoding(client, "p"), b"listpack")
+        client.must("RPUSH", "p", "abc")
+        eq(encoding(client, "p"), b"quicklist")
+        for key in "kbp":
+            payload = client.must("DUMP", key)
+            client.must("RESTORE", key + "2", 0, payload)
+            eq(client.must("LRANGE", key, 0, -1), client.must("LRANGE", key + "2", 0, -1))
+            eq(encoding(client, key), encoding(client, key + "2"), key)
+            client.must("COPY", key, key + "3")
+            eq(encoding(client, key), encoding(client, key + "3"), key)
+
+
+def lazily_freed(server, client):
+    return int(server.info("memory", client)["lazyfreed_objects"])
+
+
+def test_large_lists_are_freed_lazily():
+    with Server(*DEBUG, "--list-max-listpack-size", "1") as server:
+        client = server.client()
+        client.must("RPUSH", "few", *range(64))
+        client.must("RPUSH", "many", *range(65))
+        client.must("COPY", "many", "again")
+        client.must("DEL", "again")
+        client.must("UNLINK", "few")
+        eq(lazily_freed(server, client), 0)
+        client.must("UNLINK", "many")
+        wait_until(lambda: lazily_freed(server, client) == 1)
+        client.must("CONFIG", "SET", "lazyfree-lazy-user-del", "yes")
+        client.must("RPUSH", "many", *range(65))
+        client.must("DEL", "many")
+        wait_until(lambda: lazily_freed(server, client) == 2)
+
+
+def test_memory_usage_is_sampled():
+    with Server(*DEBUG) as server:
+        client = server.client()
+        for _ in range(50):
+            client.must("RPUSH", "k", *["x" * 100] * 100)
+        whole = client.must("MEMORY", "USAGE", "k", "SAMPLES", 0)
+        assert whole > 50 * 100 * 100
+        for samples in (1, 5, 1000):
+            usage = client.must("MEMORY", "USAGE", "k", "SAMPLES", samples)
+            assert whole * 0.8 < usage < whole * 1.2, (samples, usage, whole)
