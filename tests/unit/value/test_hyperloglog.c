@@ -80,6 +80,13 @@ static void test_joins(void **state)
     assert_int_equal(add(&value, 3, 9, NO_BOUND), HLL_CHANGED);
     expect_text(&value, "v:7,2 v:9,3 Z:16378 v:1,1");
     bytes_free(&value);
+    value = sketch();
+    for (unsigned i = 0; i < 6; i++)
+        add(&value, i, i == 0 ? 1 : 7, NO_BOUND);
+    expect_text(&value, "v:1,1 v:7,4 v:7,1 Z:16378");
+    add(&value, 3, 9, NO_BOUND); /* what is right of it is the fourth opcode from the one before */
+    expect_text(&value, "v:1,1 v:7,2 v:9,1 v:7,2 Z:16378");
+    bytes_free(&value);
 }
 
 /* One byte below the bound it stays sparse, at which it becomes dense. */
