@@ -65,3 +65,20 @@ def test_large_ones_are_freed_lazily():
         client.must("UNLINK", "many")
         wait_until(lambda: lazily_freed(server, client) == 1)
         eq(client.must("EXISTS", "many", "few", "again"), 0)
+
+
+def test_limits_follow_configuration():
+    with Server(*DEBUG) as server:
+        client = server.client()
+        for entries, value in ((3, 64), (128, 2)):
+            client.must("FLUSHALL")
+            client.must("CONFIG", "SET", "zset-max-ziplist-entries", entries)
+            client.must("CONFIG", "SET", "zset-max-listpack-value", value)
+            client.must("ZADD", "k", 1, "aa", 2, "bb", 3, "cc")
+            eq(client.must("OBJECT", "ENCODING", "k"), b"listpack")
+            client.must("ZADD", "k", 4, "ddd")
+            eq(client.must("OBJECT", "ENCODING", "k"), b"skiplist")
+            client.must("CONFIG", "SET", "zset-max-ziplist-entries", 4)
+            client.must("CONFIG", "SET", "zset-max-listpack-value", 3)
+            client.must("ZUNIONSTORE", "k", 1, "k")
+            eq(client.must("OBJECT", "ENCODING", "k"), b"listpack")
