@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "base/rand.h"
 
+#define COMPACTED   64     /* records moved, after a removal, to give memory back */
 #define INTEGER_MAX 0x1p62 /* scores between -this and this are kept as integers if they are */
 
 static bool is_small(struct value z)
@@ -271,6 +272,17 @@ void zset_move(struct value *z, struct slice member, double old, double score)
     members_set_score(large_of(*z)->members, record, score);
 }
 
+static void record_moved(const struct member *from, struct member *to, void *ranked)
+{
+    ranked_replace(ranked, member_score(from), from, to);
+}
+
+/* After removals: some of the memory that they have left goes back. */
+static void compact(struct value z)
+{
+    members_compact_step(large_of(z)->members, COMPACTED, record_moved, large_of(z)->ranked);
+}
+
 bool zset_remove(struct value *z, struct slice member)
 {
     if (is_small(*z)) {
@@ -284,6 +296,7 @@ bool zset_remove(struct value *z, struct slice member)
         return false;
     ranked_remove(large_of(*z)->ranked, member_score(record), record);
     members_remove(large_of(*z)->members, record);
+    compact(*z);
     return true;
 }
 
@@ -301,9 +314,12 @@ size_t zset_remove_range(struct value *z, size_t rank, size_t count)
     if (rank >= all)
         return 0;
     count = MIN_OF(count, all - rank);
-    if (!is_small(*z))
-        return ranked_remove_range(large_of(*z)->ranked, rank, count, remove_record,
-                                   large_of(*z)->members);
+    if (!is_small(*z)) {
+        ranked_remove_range(large_of(*z)->ranked, rank, count, remove_record,
+                            large_of(*z)->members);
+        compact(*z);
+        return count;
+    }
     unsigned char *lp = z->pointer;
     listpack_delete_range(&lp, (int64_t)rank * 2, count * 2);
     z->pointer = lp;

@@ -278,6 +278,33 @@ static void test_members_in_order(void **state)
     }
 }
 
+/* Records that are moved to give memory back are still found by rank. */
+static void test_shrinking(void **state)
+{
+    struct value z = zset_new_large();
+    struct zset_at at;
+    struct zset_item item;
+    for (int i = 0; i < 20000; i++)
+        add_number(&z, &value_limits_default, i);
+    size_t full = value_memory(z, 0);
+    for (int i = 0; i < 20000; i++) {
+        char text[16];
+        if (i % 16 != 0)
+            assert_true(
+                zset_remove(&z, slice_of(text, (size_t)snprintf(text, sizeof text, "m%d", i))));
+    }
+    assert_int_equal(zset_remove_range(&z, 0, 250), 250);
+    zset_seek(z, 0, &at);
+    for (int i = 4000; i < 20000; i += 16) {
+        double score;
+        assert_true(zset_next(z, &at, &item) && item.score == i);
+        assert_true(zset_score(z, item.member, &score) && score == i);
+    }
+    assert_false(zset_next(z, &at, &item));
+    assert_true(value_memory(z, 0) < full / 4);
+    value_free(z);
+}
+
 /* ---- from outside ---- */
 
 static struct value of_elements(const char *const *elements, size_t count)
@@ -318,9 +345,10 @@ static void test_listpacks_from_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries_at_the_bound), cmocka_unit_test(test_values_at_the_bound),
-        cmocka_unit_test(test_scores_in_a_listpack), cmocka_unit_test(test_model),
-        cmocka_unit_test(test_members_in_order),     cmocka_unit_test(test_listpacks_from_outside),
+        cmocka_unit_test(test_entries_at_the_bound),   cmocka_unit_test(test_values_at_the_bound),
+        cmocka_unit_test(test_scores_in_a_listpack),   cmocka_unit_test(test_model),
+        cmocka_unit_test(test_members_in_order),       cmocka_unit_test(test_shrinking),
+        cmocka_unit_test(test_listpacks_from_outside),
     };
     mem_thread_join();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
