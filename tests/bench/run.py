@@ -38,6 +38,8 @@ from harness import (
     subject_binary,
 )
 
+ELEMENT = "element:__rand_int__"
+ZADD = ("ZADD", "ranking", "__rand_int__", ELEMENT)
 SERVER_CPU, LOAD_CPU = "0", "1"
 ECHO = os.path.join(ROOT, "build", "tests", "bench", "echo")
 
@@ -240,6 +242,31 @@ def bench_get64k():
 def bench_mset10():
     """MSET of ten keys, as redis-benchmark has it."""
     in_turns([("mset-10", 0.80, 100000, ("-t", "mset", "-c", 50, "-r", 1000000))])
+
+
+def bench_types():
+    """Lists, sets, hashes and sorted sets, 50 clients in pipelines of 16."""
+
+    def prepare(server):
+        with server.client() as client:
+            client.must("RPUSH", "row", *[f"element-{i}" for i in range(300)])
+            for start in range(0, 200000, 1000):
+                pairs = [x for i in range(start, start + 1000) for x in (i * 7, f"element:{i:012d}")]
+                client.must("ZADD", "ranking", *pairs)
+
+    piped = ("-c", 50, "-P", 16)
+    in_turns(
+        [
+            ("lpush", 0.65, 500000, piped + ("-t", "lpush")),
+            ("lrange-100", 0.55, 50000, piped + ("LRANGE", "row", "0", "99")),
+            ("sadd", 0.50, 500000, piped + ("-r", 100000, "-t", "sadd")),
+            ("hset", 0.60, 500000, piped + ("-r", 100000, "-t", "hset")),
+            ("zadd", 0.50, 200000, piped + ("-r", 200000, *ZADD)),
+            ("zrank", 0.50, 200000, piped + ("-r", 200000, "ZRANK", "ranking", ELEMENT)),
+            ("zrange-100", 0.55, 50000, piped + ("ZRANGE", "ranking", "1000", "1099")),
+        ],
+        prepare,
+    )
 
 
 def bench_echo():
