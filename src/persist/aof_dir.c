@@ -325,7 +325,7 @@ void aof_dir_finish_retired(struct aof_dir *d)
     const char *why;
     uint32_t line;
     size_t len;
-    bool done = true;
+    bool done = true; /* one that makes no sense lists nothing */
     int error = file_read_all(path, MANIFEST_BYTES_MAX, &data, &len);
     if (error == 0 && manifest_parse(slice_of(data, len), &retired, &why, &line)) {
         for (uint32_t i = 0; i < retired.count; i++) {
@@ -338,7 +338,7 @@ void aof_dir_finish_retired(struct aof_dir *d)
     }
     if (error == 0)
         mem_free(data);
-    if (error != -ENOENT && done && (error = gate_remove(d->gate, path)) != 0)
+    if (error == 0 && done && (error = gate_remove(d->gate, path)) != 0)
         LOG_WARNING("Cannot remove %s: %s", path, strerror(-error));
     mem_free(path);
 }
