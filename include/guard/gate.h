@@ -112,8 +112,8 @@ struct gate_stats {
     struct gate_class_stats class[GATE_CLASSES];
     uint64_t own_bytes;
     int64_t taken_bytes; /* allocated less given back since start; without files that were found */
-    /* Blocks being allocated, in taken_bytes already, or being given back, still in it: what the file
-     * system says at this moment may hold them or not. */
+    /* Blocks being allocated, in taken_bytes already, or being given back, still in it: what the
+     * file system says at this moment may hold them or not. */
     uint64_t in_flight;
     uint64_t building; /* blocks of open compaction files: a base being written */
     uint64_t leaving;  /* blocks of files that have no name any more: free when they are closed */

@@ -7,11 +7,11 @@
  *   | [expire_ms: 8] | [key_len: 4] | key | value |
  *   +----------------+--------------+-----+-------+
  *
- * The expiry is there only with ENTRY_EXPIRES, the long key length only with ENTRY_LONG_KEY (keys of 255
- * bytes and more). The value is value_len bytes in place, or, with ENTRY_OUTLINE, a pointer (to a blob
- * for strings, to the structure for other types). Entries are 4-byte aligned; those of up to CELLS_MAX
- * bytes live in their shard's cells, larger ones (long keys) in mem. All of it is guarded by the shard
- * lock. Nothing outside keyspace/ builds, changes or frees entries.
+ * The expiry is there only with ENTRY_EXPIRES, the long key length only with ENTRY_LONG_KEY (keys
+ * of 255 bytes and more). The value is value_len bytes in place, or, with ENTRY_OUTLINE, a pointer
+ * (to a blob for strings, to the structure for other types). Entries are 4-byte aligned; those of
+ * up to CELLS_MAX bytes live in their shard's cells, larger ones (long keys) in mem. All of it is
+ * guarded by the shard lock. Nothing outside keyspace/ builds, changes or frees entries.
  */
 #ifndef SPILLWAY_KEYSPACE_ENTRY_H
 #define SPILLWAY_KEYSPACE_ENTRY_H

@@ -1,9 +1,10 @@
-/* keyspace.h - the keys of all databases: 64 shards of tables of entries. The only owner of entries.
+/* keyspace.h - the keys of all databases: 64 shards of tables of entries. The only owner of
+ * entries.
  *
- * Every function that takes a hold requires that the shards it touches are in hold->mask, except where
- * it says "holds nothing". Pointers to entries are valid until the hold is dropped or the same key is
- * changed, whichever comes first; functions that change an entry return its new pointer. Expired keys
- * are never seen: finding one removes it first (and tells the hooks).
+ * Every function that takes a hold requires that the shards it touches are in hold->mask, except
+ * where it says "holds nothing". Pointers to entries are valid until the hold is dropped or the
+ * same key is changed, whichever comes first; functions that change an entry return its new
+ * pointer. Expired keys are never seen: finding one removes it first (and tells the hooks).
  */
 #ifndef SPILLWAY_KEYSPACE_KEYSPACE_H
 #define SPILLWAY_KEYSPACE_KEYSPACE_H
@@ -31,7 +32,8 @@ struct keyspace_hooks {
     void (*removing)(void *ctx, struct hold *hold, const struct key *key, enum removal why);
     /* A pass is under way and this entry, not captured yet, is about to change or go. */
     void (*before_change)(void *ctx, struct hold *hold, uint32_t db, struct entry *entry);
-    /* A pass is under way and a database is about to be emptied at once, or swapped with another. */
+    /* A pass is under way and a database is about to be emptied at once, or swapped with
+     * another. */
     void (*before_flush)(void *ctx, struct hold *hold, uint32_t db);
     /* Runs free_it(thing) on another thread, some time. NULL: done at once by the caller. */
     void (*free_later)(void *ctx, void (*free_it)(void *thing), void *thing);
@@ -102,23 +104,25 @@ struct entry *keyspace_put_string(struct hold *hold, const struct key *key, stru
 struct entry *keyspace_put_string_as(struct hold *hold, const struct key *key, struct entry *entry,
                                      struct slice value, int64_t expire_ms,
                                      enum value_encoding encoding);
-/* As keyspace_put_string for bytes already in a blob, whose reference is taken over: saves a copy. */
+/* As keyspace_put_string for bytes already in a blob, whose reference is taken over: saves a
+ * copy. */
 struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct entry *entry,
                                 struct blob *blob, int64_t expire_ms);
-/* Makes the string `len` bytes long (what is new is zeroed, encoding raw, expiry kept; entry NULL = a
- * new key) and tells where to write it, in *place. Amortised for growing by appends. */
+/* Makes the string `len` bytes long (what is new is zeroed, encoding raw, expiry kept; entry NULL =
+ * a new key) and tells where to write it, in *place. Amortised for growing by appends. */
 struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, struct entry *entry,
                                    size_t len, char **place);
 /* A value that is no string: the entry takes ownership; an old value is freed. */
 struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struct entry *entry,
                                  struct value value, int64_t expire_ms);
-/* Before a value that is no string is changed in place: what a pass still needs of it is captured first.
- * Answers the value, to be changed at once and then given to keyspace_value_edited, whose pointer and
- * encoding may be others than before (the old pointer is the caller's to have freed). The entry stays
- * where it is. An emptied value is the caller's to remove, with keyspace_remove. */
+/* Before a value that is no string is changed in place: what a pass still needs of it is captured
+ * first. Answers the value, to be changed at once and then given to keyspace_value_edited, whose
+ * pointer and encoding may be others than before (the old pointer is the caller's to have freed).
+ * The entry stays where it is. An emptied value is the caller's to remove, with keyspace_remove. */
 struct value keyspace_edit_value(struct hold *hold, const struct key *key, struct entry *entry);
 void keyspace_value_edited(struct entry *entry, struct value value);
-/* Sets, or with EXPIRE_NONE removes, the expiry. A time in the past is the caller's to make a removal. */
+/* Sets, or with EXPIRE_NONE removes, the expiry. A time in the past is the caller's to make a
+ * removal. */
 struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *entry,
                                   int64_t expire_ms);
 void keyspace_remove(struct hold *hold, const struct key *key, struct entry *entry, bool lazy);
@@ -139,8 +143,8 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b);
 
 size_t keyspace_size(const struct keyspace *ks, uint32_t db);    /* any thread, no lock */
 size_t keyspace_expires(const struct keyspace *ks, uint32_t db); /* any thread, no lock */
-/* Bytes that the entries' heaps hold and no entry uses: allocated, but not used memory as maxmemory counts it,
- * or evicting would not lower it until whole chunks are empty. Any thread, no lock. */
+/* Bytes that the entries' heaps hold and no entry uses: allocated, but not used memory as maxmemory
+ * counts it, or evicting would not lower it until whole chunks are empty. Any thread, no lock. */
 size_t keyspace_idle_memory(const struct keyspace *ks);
 int64_t keyspace_average_ttl_ms(struct hold *hold, uint32_t db); /* sampled; holds nothing */
 size_t keyspace_overhead(struct hold *hold, uint32_t db); /* bytes of tables; holds nothing */
@@ -149,8 +153,8 @@ void keyspace_table_stats(struct hold *hold, uint32_t db, struct bytes *out); /*
 typedef void (*keyspace_visit_fn)(struct hold *hold, const struct key *key, struct entry *entry,
                                   void *ctx);
 /* SCAN: visits live entries from `cursor` on (48 bits, 0 = start), at least `count` if there are so
- * many; returns the next cursor, 0 = done. Holds nothing before and after: takes one shard at a time;
- * visit runs with it held and must not change keys. */
+ * many; returns the next cursor, 0 = done. Holds nothing before and after: takes one shard at a
+ * time; visit runs with it held and must not change keys. */
 uint64_t keyspace_scan(struct hold *hold, uint32_t db, uint64_t cursor, size_t count,
                        keyspace_visit_fn visit, void *ctx);
 /* Every live entry of a database in the shards that are held. visit must not add or remove keys. */
@@ -164,8 +168,8 @@ bool keyspace_random(struct hold *hold, uint32_t db, uint64_t random, struct byt
 bool keyspace_expire_slice(struct hold *hold, unsigned lanes);
 /* Moves table growth along in those shards. True: more remains. */
 bool keyspace_upkeep_slice(struct hold *hold, unsigned lanes);
-/* Evicts by the policy until about `bytes` were freed or `tries` victims taken. Returns the bytes freed;
- * 0 = nothing evictable was found. */
+/* Evicts by the policy until about `bytes` were freed or `tries` victims taken. Returns the bytes
+ * freed; 0 = nothing evictable was found. */
 size_t keyspace_evict(struct hold *hold, struct rand *random, size_t bytes, unsigned tries,
                       enum removal why);
 

@@ -1,7 +1,9 @@
-/* shard.h - inside the keyspace: one of its 64 parts, and what its modules share. Only keyspace/ includes this.
+/* shard.h - inside the keyspace: one of its 64 parts, and what its modules share. Only keyspace/
+ * includes this.
  *
- * A shard owns the entries whose hash begins with its number, in every database: one table and one calendar of due times
- * per database, one heap of cells for all of them. All fields are guarded by `lock` unless they say otherwise.
+ * A shard owns the entries whose hash begins with its number, in every database: one table and one
+ * calendar of due times per database, one heap of cells for all of them. All fields are guarded by
+ * `lock` unless they say otherwise.
  */
 #ifndef SPILLWAY_KEYSPACE_SHARD_H
 #define SPILLWAY_KEYSPACE_SHARD_H
@@ -77,7 +79,8 @@ ALWAYS_INLINE uint32_t keyspace_dbs_used(const struct keyspace *ks)
     return RELAXED_LOAD(&ks->dbs_used);
 }
 
-/* entry.c: building and taking apart. The clock and flags of a fresh entry come from `hold` and the keyspace. */
+/* entry.c: building and taking apart. The clock and flags of a fresh entry come from `hold` and the
+ * keyspace. */
 struct entry_shape { /* what an entry is made of */
     struct slice key;
     enum value_type type;

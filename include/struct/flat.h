@@ -2,8 +2,8 @@
  *
  * The allocator knows how large a block is, so it is not written down twice. A block is grown to
  * what is needed and no further: size classes, each about a fifth above the one before, make adding
- * amortised O(1) (not so under a sanitizer, whose blocks have no room to spare). It is shrunk once a
- * quarter is idle, so that adding and removing by turns does not move it each time.
+ * amortised O(1) (not so under a sanitizer, whose blocks have no room to spare). It is shrunk once
+ * a quarter is idle, so that adding and removing by turns does not move it each time.
  */
 #ifndef SPILLWAY_STRUCT_FLAT_H
 #define SPILLWAY_STRUCT_FLAT_H

@@ -81,8 +81,8 @@ void volume_set_interval(struct volume *v, unsigned ms)
 /* ---- the sampler ---- */
 
 /* Asks the file system, at a moment when no larger part of our own blocks is on its way to us or
- * back, so that it can be said which of them its answer counts. If there is no such moment, they count
- * as taken twice, until the next sample. */
+ * back, so that it can be said which of them its answer counts. If there is no such moment, they
+ * count as taken twice, until the next sample. */
 static int look(const struct volume *v, const char *dir, struct guard_sample *sample)
 {
     int result = 0;

@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "base/number.h"
 
-/* A value whose freeing takes more than this is given to another thread, if it may be freed lazily. */
+/* A value whose freeing takes more than this is given to another thread, if it may be freed
+ * lazily. */
 #define LAZY_EFFORT_MIN 64
 
 enum value_encoding string_encoding_of(struct slice value)

@@ -1,9 +1,10 @@
 /* evict.c - choosing victims: approximate LRU, LFU, TTL or random, over whole buckets.
  *
- * A victim is the best candidate of a few buckets of one shard, chosen at random by its share of the keys: a bucket is one
- * line and gives about eight candidates, so three buckets, some twenty-seven keys, serve the default of 5 samples. One
- * shard is held at a time. Where few keys are volatile, candidates come from their calendar too; if all of that
- * finds none, buckets are walked on from a random one.
+ * A victim is the best candidate of a few buckets of one shard, chosen at random by its share of
+ * the keys: a bucket is one line and gives about eight candidates, so three buckets, some
+ * twenty-seven keys, serve the default of 5 samples. One shard is held at a time. Where few keys
+ * are volatile, candidates come from their calendar too; if all of that finds none, buckets are
+ * walked on from a random one.
  */
 #include "keyspace/shard.h"
 
@@ -122,8 +123,9 @@ static size_t shard_candidates(const struct shard *shard, uint32_t dbs, bool onl
     return sum;
 }
 
-/* A shard that has candidates, and how many: chosen by its share of them. Hashing fills shards evenly, so
- * any that has many will do; only among few keys do all have to be counted. 0: there are none. */
+/* A shard that has candidates, and how many: chosen by its share of them. Hashing fills shards
+ * evenly, so any that has many will do; only among few keys do all have to be counted. 0: there are
+ * none. */
 static size_t choose_shard(const struct keyspace *ks, uint32_t dbs, bool only_volatile,
                            struct rand *random, uint32_t *shard)
 {

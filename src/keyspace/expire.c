@@ -1,8 +1,10 @@
-/* expire.c - keys with a time to live: exact on access, and removed in the background by each shard's calendar.
+/* expire.c - keys with a time to live: exact on access, and removed in the background by each
+ * shard's calendar.
  *
- * The calendar holds a token (the key's hash) at or before the due time of every entry that expires; ENTRY_IN_CALENDAR says so.
- * Tokens are never taken back: one whose key is gone, persistent or postponed is found out when it falls due. Extending a time to
- * live therefore costs nothing. Where stale tokens outnumber the live ones, a sweep files every expiry anew.
+ * The calendar holds a token (the key's hash) at or before the due time of every entry that
+ * expires; ENTRY_IN_CALENDAR says so. Tokens are never taken back: one whose key is gone,
+ * persistent or postponed is found out when it falls due. Extending a time to live therefore costs
+ * nothing. Where stale tokens outnumber the live ones, a sweep files every expiry anew.
  */
 #include "keyspace/shard.h"
 #include "base/clock.h"
@@ -74,8 +76,8 @@ static bool expire_db(struct hold *hold, struct shard_db *db, uint32_t index, ui
     return true;
 }
 
-/* How many shards are this lane's. Slices begin at any of them, by the clock, so that one where much is
- * due does not keep the others waiting. */
+/* How many shards are this lane's. Slices begin at any of them, by the clock, so that one where
+ * much is due does not keep the others waiting. */
 static unsigned own_shards(const struct hold *hold, unsigned lanes)
 {
     return hold->lane < SHARD_COUNT ? (SHARD_COUNT - hold->lane + lanes - 1) / lanes : 0;

@@ -1,4 +1,5 @@
-/* keyspace.c - finding and changing keys: every path that builds, replaces or removes an entry is here. */
+/* keyspace.c - finding and changing keys: every path that builds, replaces or removes an entry is
+ * here. */
 #include "keyspace/shard.h"
 #include "base/mem.h"
 
@@ -113,10 +114,10 @@ struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned h
     return e;
 }
 
-/* Three tight loops: a processor overlaps the page walks and misses of as many prefetches as fit its
- * window of instructions. They read tables without their lock, on purpose: what they compute is only
- * ever prefetched, and the allocator keeps the address space of freed tables mapped. Race detectors
- * would report them, so they do nothing there. */
+/* Three tight loops: a processor overlaps the page walks and misses of as many prefetches as fit
+ * its window of instructions. They read tables without their lock, on purpose: what they compute is
+ * only ever prefetched, and the allocator keeps the address space of freed tables mapped. Race
+ * detectors would report them, so they do nothing there. */
 void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *hashes,
                        uint32_t count)
 {
@@ -155,8 +156,8 @@ static bool is_outside_cells(const struct entry *e)
     return e->flags & ENTRY_OUTLINE || (e->flags & ENTRY_LONG_KEY && entry_size(e) > CELLS_MAX);
 }
 
-/* Files `fresh` under the key in place of `old` (NULL = a new key) and settles the counters; frees old's shell, and its value
- * unless it was moved into the fresh one. */
+/* Files `fresh` under the key in place of `old` (NULL = a new key) and settles the counters; frees
+ * old's shell, and its value unless it was moved into the fresh one. */
 static struct entry *shard_store(struct hold *hold, const struct key *key, struct entry *old,
                                  struct entry *fresh, bool value_moved)
 {
@@ -280,7 +281,8 @@ struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct
     return put_shape(hold, key, old, &shape, false);
 }
 
-/* The string of an outline entry made `len` bytes long in its own blob; the entry stays where it is. */
+/* The string of an outline entry made `len` bytes long in its own blob; the entry stays where it
+ * is. */
 static char *edit_blob(struct hold *hold, struct entry *e, size_t len)
 {
     struct blob *blob = entry_pointer(e);

@@ -1,8 +1,9 @@
-/* recency.c - the 24-bit clock of an entry: seconds for LRU, or minutes and a logarithmic counter for LFU.
+/* recency.c - the 24-bit clock of an entry: seconds for LRU, or minutes and a logarithmic counter
+ * for LFU.
  *
- * LFU is Morris's approximate counter (1978): 8 bits, incremented with probability 1 / (base * factor + 1), fresh
- * keys start at 5, and it loses one per lfu-decay-time minutes of silence. Clocks are written only when they change,
- * so that reading a hot key does not dirty its line.
+ * LFU is Morris's approximate counter (1978): 8 bits, incremented with probability 1 / (base *
+ * factor + 1), fresh keys start at 5, and it loses one per lfu-decay-time minutes of silence.
+ * Clocks are written only when they change, so that reading a hot key does not dirty its line.
  */
 #include "keyspace/shard.h"
 

@@ -1,4 +1,5 @@
-/* survey.c - looking around in the keyspace: sizes, SCAN, sampling, and the view a snapshot pass has. */
+/* survey.c - looking around in the keyspace: sizes, SCAN, sampling, and the view a snapshot pass
+ * has. */
 #include "keyspace/shard.h"
 #include "base/mem.h"
 
@@ -242,7 +243,8 @@ uint8_t keyspace_epoch_begin(struct hold *hold)
 {
     struct keyspace *ks = hold->keyspace;
     ASSERT(hold->mask == HOLD_ALL && !ks->pass_active);
-    /* Eight epochs: before entries left behind by abandoned passes could look captured, bring all to the present one. */
+    /* Eight epochs: before entries left behind by abandoned passes could look captured, bring all
+     * to the present one. */
     if (ks->incomplete_passes >= 6) {
         struct visitor v = {.hold = hold, .visit = mark_current, .expired_too = true};
         for (uint32_t i = 0; i < SHARD_COUNT; i++)

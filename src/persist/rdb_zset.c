@@ -1,9 +1,9 @@
 /* rdb_zset.c - sorted sets in RDB: written as a listpack (type 17) or as members and scores (type
  * 5), read in all forms that redis-server has written.
  *
- * Type 5 is the count, and for each member its string and its score, 8 bytes little endian; from the
- * highest down, as redis-server writes it. Type 3, before Redis 4.0, has the score as text behind a
- * byte with its length, of which three mean nan, inf and -inf.
+ * Type 5 is the count, and for each member its string and its score, 8 bytes little endian; from
+ * the highest down, as redis-server writes it. Type 3, before Redis 4.0, has the score as text
+ * behind a byte with its length, of which three mean nan, inf and -inf.
  */
 #include <math.h>
 #include "base/number.h"

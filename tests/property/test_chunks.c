@@ -1,4 +1,5 @@
-/* test_chunks.c - chunks against an array: every operation at random places, under several limits. */
+/* test_chunks.c - chunks against an array: every operation at random places, under several
+ * limits. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

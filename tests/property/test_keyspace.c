@@ -1,7 +1,9 @@
-/* test_keyspace.c - random commands on keys against a plain model: values, expiry, renames, databases, SCAN.
+/* test_keyspace.c - random commands on keys against a plain model: values, expiry, renames,
+ * databases, SCAN.
  *
- * One thread against a full model; then several threads on the same keys, for the race detector, with expiry,
- * eviction, scans and flushes running at the same time. SPILLWAY_SEED and SPILLWAY_ROUNDS repeat or lengthen a run. */
+ * One thread against a full model; then several threads on the same keys, for the race detector,
+ * with expiry, eviction, scans and flushes running at the same time. SPILLWAY_SEED and
+ * SPILLWAY_ROUNDS repeat or lengthen a run. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

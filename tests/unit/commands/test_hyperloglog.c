@@ -1,4 +1,5 @@
-/* test_hyperloglog.c - the hyperloglog family: replies, what is logged and notified, kept counts. */
+/* test_hyperloglog.c - the hyperloglog family: replies, what is logged and notified, kept
+ * counts. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

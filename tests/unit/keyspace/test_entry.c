@@ -1,4 +1,5 @@
-/* test_entry.c - layouts of entries at every bound: key length, whole size, value in place or not. */
+/* test_entry.c - layouts of entries at every bound: key length, whole size, value in place or
+ * not. */
 #include "world.h"
 #include "keyspace/shard.h"
 

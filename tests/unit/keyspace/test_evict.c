@@ -81,7 +81,8 @@ static void test_bytes_and_tries_bound_it(void **state)
     world_close(&w);
 }
 
-/* A tenth of the keys is evicted; nearly all of them come from the worse half, most from the worst. */
+/* A tenth of the keys is evicted; nearly all of them come from the worse half, most from the
+ * worst. */
 static void check_quality(struct world *w, const char *prefix)
 {
     evict(w, KEYS / 10);

@@ -1,4 +1,5 @@
-/* test_expire.c - active expiry: due times added, postponed, brought forward and removed; stale tokens. */
+/* test_expire.c - active expiry: due times added, postponed, brought forward and removed; stale
+ * tokens. */
 #include "world.h"
 #include "keyspace/shard.h"
 

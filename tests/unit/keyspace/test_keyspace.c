@@ -1,4 +1,5 @@
-/* test_keyspace.c - finding and changing keys: overwriting, shared blobs, renames, whole databases. */
+/* test_keyspace.c - finding and changing keys: overwriting, shared blobs, renames, whole
+ * databases. */
 #include "world.h"
 #include "keyspace/shard.h"
 
@@ -331,7 +332,8 @@ static void test_flush(void **state)
     world_close(&w);
 }
 
-/* Counters of what lies outside the cells decide whether a flush walks: they must be right always. */
+/* Counters of what lies outside the cells decide whether a flush walks: they must be right
+ * always. */
 static void test_flush_frees_what_lies_outside(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* test_recency.c - the LRU and LFU clocks of entries: what moves them, their wraps, clocks that differ. */
+/* test_recency.c - the LRU and LFU clocks of entries: what moves them, their wraps, clocks that
+ * differ. */
 #include "world.h"
 
 #define SECOND   INT64_C(1000)
@@ -159,7 +160,8 @@ static void test_lfu_survives_overwriting(void **state)
 }
 
 /* Counted hits against the expectation of Morris's counter: with factor 10 about 18 after 100
- * hits, 142 after 100,000 (the table of redis.conf says 10 and 142), in one turn of a worker too. */
+ * hits, 142 after 100,000 (the table of redis.conf says 10 and 142), in one turn of a worker
+ * too. */
 static void test_lfu_counts_logarithmically(void **state)
 {
     (void)state;

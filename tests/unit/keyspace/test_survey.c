@@ -1,4 +1,5 @@
-/* test_survey.c - SCAN over shards, cursors that nobody gave out, random keys, and what a pass sees. */
+/* test_survey.c - SCAN over shards, cursors that nobody gave out, random keys, and what a pass
+ * sees. */
 #include "world.h"
 #include "keyspace/shard.h"
 

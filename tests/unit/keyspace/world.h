@@ -1,4 +1,5 @@
-/* world.h - a keyspace for one test: names, a clock of its own, and the hooks' record of what happened. */
+/* world.h - a keyspace for one test: names, a clock of its own, and the hooks' record of what
+ * happened. */
 #ifndef SPILLWAY_TESTS_KEYSPACE_WORLD_H
 #define SPILLWAY_TESTS_KEYSPACE_WORLD_H
 
