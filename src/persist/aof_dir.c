@@ -318,16 +318,56 @@ int aof_dir_retire(struct aof_dir *d)
     return 0;
 }
 
-void aof_dir_finish_retired(struct aof_dir *d)
+/* What was retired: 0, or what file_read_all says, or -EBADMSG. */
+static int read_retired(const char *path, struct manifest *retired)
 {
-    char *path = retired_path(d), *data;
-    struct manifest retired;
     const char *why;
     uint32_t line;
+    char *data;
     size_t len;
-    bool done = true; /* one that makes no sense lists nothing */
     int error = file_read_all(path, MANIFEST_BYTES_MAX, &data, &len);
-    if (error == 0 && manifest_parse(slice_of(data, len), &retired, &why, &line)) {
+    if (error)
+        return error;
+    bool ok = manifest_parse(slice_of(data, len), retired, &why, &line);
+    mem_free(data);
+    return ok ? 0 : -EBADMSG;
+}
+
+static bool is_whole(const struct aof_dir *d, const struct manifest *m)
+{
+    bool whole = m->count != 0;
+    for (uint32_t i = 0; i < m->count && whole; i++) {
+        char *file = aof_dir_path(d, m->files[i].name);
+        whole = m->files[i].type == MANIFEST_HISTORY || file_exists(file);
+        mem_free(file);
+    }
+    return whole;
+}
+
+int aof_dir_revive(struct aof_dir *d)
+{
+    char *from = retired_path(d), *to = aof_dir_manifest_path(d);
+    struct manifest retired;
+    int error = 0;
+    if (!file_exists(to) && read_retired(from, &retired) == 0) {
+        if (is_whole(d, &retired)) {
+            LOG_WARNING("The log in %s was given up, but is still whole: taking it back", d->path);
+            error = gate_rename(d->gate, from, to);
+        }
+        manifest_free(&retired);
+    }
+    mem_free(from);
+    mem_free(to);
+    return error;
+}
+
+void aof_dir_finish_retired(struct aof_dir *d)
+{
+    char *path = retired_path(d);
+    struct manifest retired;
+    bool done = true; /* one that makes no sense lists nothing */
+    int error = read_retired(path, &retired);
+    if (error == 0) {
         for (uint32_t i = 0; i < retired.count; i++) {
             char *file = aof_dir_path(d, retired.files[i].name);
             if (!manifest_has(&d->manifest, retired.files[i].name) && file_exists(file))
@@ -336,9 +376,8 @@ void aof_dir_finish_retired(struct aof_dir *d)
         }
         manifest_free(&retired);
     }
-    if (error == 0)
-        mem_free(data);
-    if (error == 0 && done && (error = gate_remove(d->gate, path)) != 0)
+    bool go = (error == 0 && done) || error == -EBADMSG;
+    if (go && (error = gate_remove(d->gate, path)) != 0)
         LOG_WARNING("Cannot remove %s: %s", path, strerror(-error));
     mem_free(path);
 }

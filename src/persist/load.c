@@ -250,7 +250,9 @@ static enum persist_loaded load_log(struct persist *p, const struct persist_opti
         return PERSIST_LOAD_FAILED;
     }
     aof_sweep_leftovers(p->dir.gate, p->dir.path, p->dir.filename);
-    error = aof_dir_read(&p->dir, &why, &line);
+    error = aof_dir_revive(&p->dir);
+    if (!error)
+        error = aof_dir_read(&p->dir, &why, &line);
     if (error == 0 || error == -ENOENT)
         aof_dir_finish_retired(&p->dir);
     if (error == 0) {

@@ -282,6 +282,34 @@ static void superseded_files_go_with_a_rewrite(void **state)
     world_remove(dir);
 }
 
+static void a_retired_log_is_taken_back_while_it_is_whole(void **state)
+{
+    static const char a[] = RECORD("a", "1"), b[] = RECORD("b", "2");
+    char dir[64];
+    make_log(dir, MANIFEST_2, a, sizeof a - 1, b, sizeof b - 1);
+    world_rename(logs, "appendonly.aof.manifest", "appendonly.aof.manifest.retired");
+    expect_and_go_on(dir, "1", "2");
+    assert_int_equal(world_count_files(logs, "retired"), 0);
+    world_remove(dir);
+    /* One file has gone: so go the others. */
+    make_log(dir, MANIFEST_2, a, sizeof a - 1, NULL, 0);
+    world_rename(logs, "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof");
+    world_rename(logs, "appendonly.aof.manifest", "appendonly.aof.manifest.retired");
+    struct world w;
+    assert_int_equal(world_open(&w, dir, true), PERSIST_LOADED_NOTHING);
+    assert_int_equal(world_count_files(logs, "appendonly.aof.2.incr.aof"), 0);
+    assert_int_equal(world_count_files(logs, "retired"), 0);
+    assert_int_equal(world_close(&w), 0);
+    world_remove(dir);
+    /* Another log has taken its place already: nothing of that is touched. */
+    make_log(dir, MANIFEST_1, a, sizeof a - 1, NULL, 0);
+    world_write_file(logs, "appendonly.aof.manifest.retired", slice_str(MANIFEST_2));
+    world_write_file(logs, "appendonly.aof.2.incr.aof", slice_of(b, sizeof b - 1));
+    expect_and_go_on(dir, "1", NULL);
+    assert_int_equal(world_count_files(logs, "retired"), 0);
+    world_remove(dir);
+}
+
 static void a_directory_in_use_is_refused(void **state)
 {
     struct world w, second;
@@ -339,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_damaged_dump_is_refused_or_set_aside),
         cmocka_unit_test(leftovers_go_and_foreign_files_stay),
         cmocka_unit_test(superseded_files_go_with_a_rewrite),
+        cmocka_unit_test(a_retired_log_is_taken_back_while_it_is_whole),
         cmocka_unit_test(a_directory_in_use_is_refused),
         cmocka_unit_test(large_records_are_read_through_the_window),
     };

@@ -304,6 +304,14 @@ static inline void world_write_file(const char *dir, const char *name, struct sl
     fclose(f);
 }
 
+static inline void world_rename(const char *dir, const char *from, const char *to)
+{
+    char old[256], new[256];
+    snprintf(old, sizeof old, "%s/%s", dir, from);
+    snprintf(new, sizeof new, "%s/%s", dir, to);
+    assert_int_equal(rename(old, new), 0);
+}
+
 static inline struct bytes world_read_file(const char *dir, const char *name)
 {
     char path[256], *data;
