@@ -1,63 +1,15 @@
 """Lists on this server alone: what the log and snapshots bring back, their encodings, and freeing."""
-import random
-
 import groups_list  # noqa: F401  (registers its generators)
-from differential import GENERATORS, seed
-from gen import Gen
 from harness import Server, eq, wait_until
-
-DEBUG = ("--enable-debug-command", "yes", "--save", "")
-LOG = DEBUG + ("--appendonly", "yes", "--io-threads", "4")
-
-
-def traffic(client, number, batches):
-    """Random commands of lists, errors included."""
-    for batch in range(batches):
-        gen = Gen(random.Random(f"{number}/{batch}"), 2)
-        steps = gen.steps(GENERATORS["list"], 300)
-        client.pipeline([step.args for step in steps])
-
-
-def rewritten(server, client):
-    client.must("BGREWRITEAOF")
-    return wait_until(
-        lambda: server.info("persistence", client)["aof_rewrite_in_progress"] == "0"
-        and server.info("persistence", client)["aof_rewrite_scheduled"] == "0"
-    )
-
-
-def comes_back(*args):
-    number = seed()
-    print(f"SEED={number}")
-    with Server(*LOG, *args) as server:
-        client = server.client()
-        traffic(client, number, 10)
-        digest = client.must("DEBUG", "DIGEST")
-        eq(client.command("DEBUG", "LOADAOF"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        client.must("BGREWRITEAOF")
-        traffic(client, number + 1, 10)  # while lists are captured
-        digest = client.must("DEBUG", "DIGEST")
-        eq(client.command("DEBUG", "LOADAOF"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        rewritten(server, client)
-        eq(client.command("DEBUG", "RELOAD"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        server.kill()
-        server.start()
-        eq(server.client().must("DEBUG", "DIGEST"), digest)
+from type_tools import DEBUG, comes_back, encoding, lazily_freed
 
 
 def test_log_brings_lists_back():
-    comes_back("--list-max-listpack-size", "4")
+    comes_back(["list"], "--list-max-listpack-size", "4")
 
 
 def test_log_of_commands_brings_lists_back():
-    comes_back("--aof-use-rdb-preamble", "no")
-
-
-def encoding(client, key):
-    return client.must("OBJECT", "ENCODING", key)
+    comes_back(["list"], "--aof-use-rdb-preamble", "no")
 
 
 def test_encodings():
@@ -90,10 +42,6 @@ def test_encodings():
             eq(encoding(client, key), encoding(client, key + "2"), key)
             client.must("COPY", key, key + "3")
             eq(encoding(client, key), encoding(client, key + "3"), key)
-
-
-def lazily_freed(server, client):
-    return int(server.info("memory", client)["lazyfreed_objects"])
 
 
 def test_large_lists_are_freed_lazily():

@@ -1,66 +1,23 @@
 """Sets and hashes on this server alone: what the log and snapshots bring back, and freeing."""
-import random
-
 import groups_hash  # noqa: F401  (registers its generators)
 import groups_set  # noqa: F401
-from differential import GENERATORS, seed
-from gen import Gen
 from harness import Server, eq, wait_until
+from type_tools import DEBUG, comes_back, lazily_freed
 
-DEBUG = ("--enable-debug-command", "yes", "--save", "")
-LOG = DEBUG + ("--appendonly", "yes", "--io-threads", "4")
+GROUPS = ["set", "hash"]
 SMALL = ("--set-max-listpack-entries", "4", "--hash-max-listpack-entries", "4")
 
 
-def traffic(client, number, batches):
-    """Random commands of both groups, errors included."""
-    for batch in range(batches):
-        for group in ("set", "hash"):
-            gen = Gen(random.Random(f"{number}/{group}/{batch}"), 2)
-            steps = gen.steps(GENERATORS[group], 300)
-            client.pipeline([step.args for step in steps])
-
-
-def rewritten(server, client):
-    client.must("BGREWRITEAOF")
-    return wait_until(
-        lambda: server.info("persistence", client)["aof_rewrite_in_progress"] == "0"
-        and server.info("persistence", client)["aof_rewrite_scheduled"] == "0"
-    )
-
-
-def comes_back(*args):
-    number = seed()
-    print(f"SEED={number}")
-    with Server(*LOG, *args) as server:
-        client = server.client()
-        traffic(client, number, 5)
-        digest = client.must("DEBUG", "DIGEST")
-        eq(client.command("DEBUG", "LOADAOF"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        client.must("BGREWRITEAOF")
-        traffic(client, number + 1, 5)  # while values are captured
-        digest = client.must("DEBUG", "DIGEST")
-        eq(client.command("DEBUG", "LOADAOF"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        rewritten(server, client)
-        eq(client.command("DEBUG", "RELOAD"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        server.kill()
-        server.start()
-        eq(server.client().must("DEBUG", "DIGEST"), digest)
-
-
 def test_log_brings_them_back():
-    comes_back()
+    comes_back(GROUPS)
 
 
 def test_log_brings_tables_back():
-    comes_back(*SMALL)
+    comes_back(GROUPS, *SMALL)
 
 
 def test_log_of_commands_brings_them_back():
-    comes_back("--aof-use-rdb-preamble", "no")
+    comes_back(GROUPS, "--aof-use-rdb-preamble", "no")
 
 
 def test_limits_follow_config_set():
@@ -85,10 +42,6 @@ def test_limits_follow_config_set():
         eq(form("HSET", "k", "f", "abcd", "g", 1), b"listpack")
         eq(form("HSET", "k", "f", "abcde"), b"hashtable")
         eq(form("HSET", "k", "f", 1, "g", 2, "h", 3), b"hashtable")
-
-
-def lazily_freed(server, client):
-    return int(server.info("memory", client)["lazyfreed_objects"])
 
 
 def test_large_ones_are_freed_lazily():

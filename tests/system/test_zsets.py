@@ -1,55 +1,20 @@
 """Sorted sets on this server alone: what the log and snapshots bring back, and freeing."""
-import random
-
 import groups_zset  # noqa: F401  (registers its generators)
-from differential import GENERATORS, seed
-from gen import Gen
 from harness import Server, eq, wait_until
-
-DEBUG = ("--enable-debug-command", "yes", "--save", "")
-LOG = DEBUG + ("--appendonly", "yes", "--io-threads", "4")
+from type_tools import DEBUG, comes_back, lazily_freed
 
 
-def traffic(client, number, batches):
-    """Random commands of sorted sets, errors included, but none that make a -0, which a large one
-    that has become small loses when it is loaded.
-    """
-    for batch in range(batches):
-        gen = Gen(random.Random(f"{number}/{batch}"), 2)
-        commands = [step.args for step in gen.steps(GENERATORS["zset"], 300)]
-        client.pipeline(
-            [c for c in commands if not {b"-0", b"WEIGHTS"} & {arg.upper() for arg in c}]
-        )
-
-
-def comes_back(*args):
-    number = seed()
-    print(f"SEED={number}")
-    with Server(*LOG, *args) as server:
-        client = server.client()
-        traffic(client, number, 10)
-        digest = client.must("DEBUG", "DIGEST")
-        eq(client.command("DEBUG", "LOADAOF"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        client.must("BGREWRITEAOF")
-        traffic(client, number + 1, 10)  # while sorted sets are captured
-        digest = client.must("DEBUG", "DIGEST")
-        eq(client.command("DEBUG", "LOADAOF"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
-        eq(client.command("DEBUG", "RELOAD"), "OK")
-        eq(client.must("DEBUG", "DIGEST"), digest)
+def keeps_zeros(command):
+    """Not one that makes a -0, which a large one that has become small loses when it is loaded."""
+    return not {b"-0", b"WEIGHTS"} & {arg.upper() for arg in command}
 
 
 def test_log_brings_sorted_sets_back():
-    comes_back()
+    comes_back(["zset"], wanted=keeps_zeros)
 
 
 def test_log_brings_large_ones_back():
-    comes_back("--zset-max-listpack-entries", "0")
-
-
-def lazily_freed(server, client):
-    return int(server.info("memory", client)["lazyfreed_objects"])
+    comes_back(["zset"], "--zset-max-listpack-entries", "0", wanted=keeps_zeros)
 
 
 def test_large_ones_are_freed_lazily():

@@ -1,0 +1,58 @@
+"""What the tests of every data type need: random traffic of it, and all ways back from the disk."""
+import random
+
+from differential import GENERATORS, seed
+from gen import Gen
+from harness import Server, eq, wait_until
+
+DEBUG = ("--enable-debug-command", "yes", "--save", "")
+LOG = DEBUG + ("--appendonly", "yes", "--io-threads", "4")
+
+
+def traffic(client, groups, number, batches, wanted=None):
+    """Random commands of the groups, errors included; `wanted` leaves some out."""
+    for batch in range(batches):
+        for group in groups:
+            gen = Gen(random.Random(f"{number}/{group}/{batch}"), 2)
+            commands = [step.args for step in gen.steps(GENERATORS[group], 300)]
+            client.pipeline([c for c in commands if wanted is None or wanted(c)])
+
+
+def rewritten(server, client):
+    client.must("BGREWRITEAOF")
+    return wait_until(
+        lambda: server.info("persistence", client)["aof_rewrite_in_progress"] == "0"
+        and server.info("persistence", client)["aof_rewrite_scheduled"] == "0"
+    )
+
+
+def comes_back(groups, *args, wanted=None):
+    """After random traffic, also while it is captured: from the log, from a snapshot, and after a
+    crash."""
+    number, batches = seed(), 10 // len(groups)
+    print(f"SEED={number}")
+    with Server(*LOG, *args) as server:
+        client = server.client()
+        traffic(client, groups, number, batches, wanted)
+        digest = client.must("DEBUG", "DIGEST")
+        eq(client.command("DEBUG", "LOADAOF"), "OK")
+        eq(client.must("DEBUG", "DIGEST"), digest)
+        client.must("BGREWRITEAOF")
+        traffic(client, groups, number + 1, batches, wanted)
+        digest = client.must("DEBUG", "DIGEST")
+        eq(client.command("DEBUG", "LOADAOF"), "OK")
+        eq(client.must("DEBUG", "DIGEST"), digest)
+        rewritten(server, client)
+        eq(client.command("DEBUG", "RELOAD"), "OK")
+        eq(client.must("DEBUG", "DIGEST"), digest)
+        server.kill()
+        server.start()
+        eq(server.client().must("DEBUG", "DIGEST"), digest)
+
+
+def encoding(client, key):
+    return client.must("OBJECT", "ENCODING", key)
+
+
+def lazily_freed(server, client):
+    return int(server.info("memory", client)["lazyfreed_objects"])
