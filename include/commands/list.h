@@ -32,10 +32,34 @@ void list_reply_end(struct call *call, struct value list, size_t count, bool fro
 void list_shrunk(struct call *call, const struct key *key, struct entry *entry, struct value list,
                  size_t removed, const char *event);
 
+/* Takes one element and replies it. */
+void list_pop_one(struct call *call, const struct key *key, struct entry *entry, bool front);
+
 /* list_move.c */
+/* Moves an element of the list at argument 1 to the one at argument 2 and replies it, or an error.
+ * False: there is none, and nothing was replied. */
+bool list_move(struct call *call, bool from_front, bool to_front);
+/* What LMPOP takes: from the first of so many keys, from which argument on. */
+struct list_mpop {
+    uint32_t first_key, keys;
+    bool front;
+    int64_t count;
+};
+/* From the argument that is the number of keys on; false after replying the error. */
+bool list_read_mpop(struct call *call, uint32_t at, struct list_mpop *out);
+/* Takes the elements and replies them, or an error. False: there is none, and nothing was
+ * replied. */
+bool list_mpop(struct call *call, const struct list_mpop *what);
 void list_lmove(struct call *call);
 void list_rpoplpush(struct call *call);
 void list_lmpop(struct call *call);
+
+/* list_block.c */
+void list_blpop(struct call *call);
+void list_brpop(struct call *call);
+void list_blmove(struct call *call);
+void list_brpoplpush(struct call *call);
+void list_blmpop(struct call *call);
 
 /* list_pos.c */
 void list_lpos(struct call *call);

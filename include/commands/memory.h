@@ -24,7 +24,7 @@ void memory_report(struct server *server, struct hold *hold, struct memory_repor
 
 /* All connections, looked at one by one. Any thread. */
 struct memory_clients {
-    uint64_t count, waiting;                /* waiting: for a reply that comes later */
+    uint64_t count;
     uint64_t bytes;                         /* of their buffers and structs */
     uint64_t largest_input, largest_output; /* bytes */
 };

@@ -70,10 +70,30 @@ void zset_zremrangebylex(struct call *call);
 
 /* ---- zset_pop.c ---- */
 
+/* Takes up to `count` members and replies them. How many there were. */
+size_t zset_pop(struct call *call, const struct key *key, struct entry *entry, uint64_t count,
+                bool highest, enum zset_shape shape);
+/* What ZMPOP takes: from the first of so many keys, from which argument on. */
+struct zset_mpop {
+    uint32_t first_key, keys;
+    bool highest;
+    int64_t count;
+};
+/* From the argument that is the number of keys on; false after replying the error. */
+bool zset_read_mpop(struct call *call, uint32_t at, struct zset_mpop *out);
+/* Takes the members and replies them, or an error. False: there is none, and nothing was
+ * replied. */
+bool zset_mpop(struct call *call, const struct zset_mpop *what);
 void zset_zpopmin(struct call *call);
 void zset_zpopmax(struct call *call);
 void zset_zmpop(struct call *call);
 void zset_zrandmember(struct call *call);
+
+/* ---- zset_block.c ---- */
+
+void zset_bzpopmin(struct call *call);
+void zset_bzpopmax(struct call *call);
+void zset_bzmpop(struct call *call);
 
 /* ---- zset_combine.c ---- */
 

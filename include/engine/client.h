@@ -11,6 +11,7 @@
 
 struct lane;
 struct command;
+struct waiter;
 
 enum client_flags {
     CLIENT_CLOSE_AFTER_REPLY = 1 << 0,
@@ -28,7 +29,9 @@ enum client_flags {
     CLIENT_READONLY = 1 << 10,
     CLIENT_INTERNAL = 1 << 11, /* loader and tests: no admission, no log */
     CLIENT_MONITOR = 1 << 12,
-    CLIENT_IMPORT_SOURCE = 1 << 13 /* feeds data while import-mode is on */
+    CLIENT_IMPORT_SOURCE = 1 << 13, /* feeds data while import-mode is on */
+    CLIENT_BLOCKED = 1 << 14,       /* waits for a key: with CLIENT_DEFERRED */
+    CLIENT_DENY_BLOCKING = 1 << 15  /* its commands must not wait (transactions, scripts) */
 };
 
 enum client_wait {                           /* what a client with CLIENT_PAUSED waits for */
@@ -70,6 +73,8 @@ struct client {
     /* Owner: a command that was deferred. completed(ctx) is dropped with the client. */
     void *deferred;                                 /* whatever the command keeps meanwhile */
     void (*deferred_cancel)(struct client *client); /* the client goes away first; may be NULL */
+    /* With CLIENT_BLOCKED. Written by the owner, cleared by it under the lane's registry lock. */
+    struct waiter *waiter;
 };
 
 #endif

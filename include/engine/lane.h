@@ -18,6 +18,7 @@
 
 struct server;
 struct batch;
+struct blocking;
 
 #define LANE_ERROR_CODES 64
 #define LANE_REPLY_MAX   (1 << 20) /* bytes of replies that end lane_feed after a batch */
@@ -79,8 +80,12 @@ struct lane {
     struct guard_purse purse;
     bool over_memory;       /* above maxmemory, and eviction did not help */
     uint64_t next_slice_us; /* when background work is due next */
-    uint64_t room_until;    /* mem_thread_allocated from which memory is looked at again */
-    uint32_t paused;        /* clients that wait to be admitted */
+    uint64_t timeout_us;    /* when the first of its blocked clients has waited enough; UINT64_MAX =
+                               never. The loop has to tick then. */
+    bool has_ready;         /* keys became ready that clients wait for, and are not served yet */
+    struct blocking *blocking; /* engine/waiter.h */
+    uint64_t room_until;       /* mem_thread_allocated from which memory is looked at again */
+    uint32_t paused;           /* clients that wait to be admitted */
     struct client *waiting_first, *waiting_last; /* these, in the order they began to */
     struct lane_stats stats;
     struct command_stats *command_stats;
@@ -124,6 +129,7 @@ void lane_turn(struct lane *lane); /* start of a loop turn: refreshes the clocks
  * snapshot capture). True: call again soon, there is more. Cheap when nothing is due. */
 bool lane_tick(struct lane *lane);
 void lane_post(struct lane *lane, struct lane_message *message); /* any thread */
+struct hold lane_hold(struct lane *lane); /* for work of its own; nothing is held yet */
 
 /* `client` is zeroed but for peer, local, descriptor and CLIENT_UNIX_SOCKET; registers it and gives
  * it an id. */

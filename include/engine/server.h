@@ -50,10 +50,11 @@ struct server {
     char repl_id[41];   /* settings lock: the id of this data set's history */
     int64_t started_ms; /* wall */
     uint64_t started_mono_ms;
-    uint64_t next_client_id; /* atomic */
-    uint32_t phase;          /* atomic: enum server_phase */
-    uint64_t pause_until_ms; /* atomic: CLIENT PAUSE (wall ms); 0 = none */
-    uint32_t pause_all;      /* atomic: 1 = all commands, 0 = writes */
+    uint64_t next_client_id;                 /* atomic */
+    uint32_t blocked_clients, timed_clients; /* atomic: those that wait for keys; with a timeout */
+    uint32_t phase;                          /* atomic: enum server_phase */
+    uint64_t pause_until_ms;                 /* atomic: CLIENT PAUSE (wall ms); 0 = none */
+    uint32_t pause_all;                      /* atomic: 1 = all commands, 0 = writes */
     uint32_t
         gate_replies;  /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
     uint32_t shutdown; /* atomic: enum server_shutdown, of a SHUTDOWN that saves first */

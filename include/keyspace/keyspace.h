@@ -35,6 +35,9 @@ struct keyspace_hooks {
     /* A pass is under way and a database is about to be emptied at once, or swapped with
      * another. */
     void (*before_flush)(void *ctx, struct hold *hold, uint32_t db);
+    /* Somebody waits for the key, and it has come into being, has another value, or is going
+     * (keyspace/wait.h). The name is borrowed. Called before the change: only to be noted. */
+    void (*ready)(void *ctx, struct hold *hold, const struct key *key);
     /* Runs free_it(thing) on another thread, some time. NULL: done at once by the caller. */
     void (*free_later)(void *ctx, void (*free_it)(void *thing), void *thing);
 };

@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/panic.h"
 #include "keyspace/keyspace.h"
+#include "keyspace/wait.h"
 #include "struct/calendar.h"
 #include "struct/cells.h"
 #include "struct/table.h"
@@ -32,6 +33,7 @@ struct shard {
     struct shard_db *dbs; /* [databases] */
     size_t idle;          /* = cells_idle(cells); atomic for readers */
     uint64_t logged;      /* end of the log behind the last change here */
+    uint32_t waiters;     /* nodes in this shard's queues (wait.c) */
     uint32_t mean_size;   /* of fresh entries in cells, << MEAN_SHIFT, the last ones weigh more;
                              atomic for readers */
 } ALIGNED(CACHE_LINE);
@@ -47,7 +49,10 @@ struct keyspace {
     /* Written under HOLD_ALL, read under any hold. */
     uint8_t epoch; /* 0 to 7: what fresh and captured entries carry */
     bool pass_active;
-    uint8_t incomplete_passes; /* since the last complete one */
+    uint8_t incomplete_passes;         /* since the last complete one */
+    struct table *queues[SHARD_COUNT]; /* shard's lock: of struct waiting_key; NULL: never any */
+    uint64_t tickets;                  /* atomic */
+    size_t waited_keys, waited_keys_on_removal; /* atomic */
 };
 
 ALWAYS_INLINE struct shard *keyspace_shard(struct keyspace *ks, uint64_t hash)
@@ -108,6 +113,11 @@ void recency_touch(const struct hold *hold, struct entry *e);
 /* expire.c */
 void expire_file(struct hold *hold, struct shard_db *db, struct entry *e, uint64_t hash);
 void expire_remove(struct hold *hold, const struct key *key, struct entry *e);
+
+/* wait.c: a key with a hearing queue is about to go; a database was emptied, or exchanged for
+ * another. Only worth a call if the shard has waiters. */
+void wait_removed(struct hold *hold, const struct key *key);
+void wait_database_changed(struct hold *hold, uint32_t db, bool flushed); /* HOLD_ALL */
 
 /* keyspace.c: takes an entry out of its table and counters and frees it. */
 void shard_remove(struct hold *hold, const struct key *key, struct entry *e, bool lazy);

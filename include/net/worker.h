@@ -50,6 +50,8 @@ struct worker {
     uv_check_t check;
     uv_idle_t idle;
     uv_timer_t timer;
+    uv_timer_t deadline;
+    uint64_t deadline_us; /* what it is set to, of lane->timeout_us */
     uv_thread_t thread;
     bool started;
     char *read_buffer;

@@ -41,6 +41,9 @@ void reply_buffer_clear(struct reply_buffer *r);
  * stay. */
 void reply_buffer_move(struct reply_buffer *to, struct reply_buffer *from, size_t cap_max);
 
+/* Moves what `from` holds behind what `to` holds already. */
+void reply_buffer_append(struct reply_buffer *to, struct reply_buffer *from);
+
 void reply_simple(struct reply_buffer *r, const char *text); /* +TEXT */
 void reply_ok(struct reply_buffer *r);
 /* -TEXT; the text begins with its code ("ERR ...", "WRONGTYPE ..."). CR and LF at its end are

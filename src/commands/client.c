@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "commands/commands.h"
 #include "commands/connection.h"
+#include "engine/block.h"
 #include "engine/settings.h"
 
 static void set_flags(struct client *client, uint32_t set, uint32_t clear)
@@ -114,7 +115,6 @@ static void getredir_command(struct call *call)
     reply_int(call->reply, -1);
 }
 
-/* No command that can run here waits for keys, so there is nobody to unblock. */
 static void unblock_command(struct call *call)
 {
     int64_t id;
@@ -130,8 +130,10 @@ static void unblock_command(struct call *call)
         call_error(call, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         return;
     }
+    bool with_error = call->argc == 4 && slice_is(call->argv[3], "error");
     if (call_i64(call, 2, &id, NULL))
-        reply_int(call->reply, 0);
+        reply_int(call->reply,
+                  id > 0 && block_end(call->server, call->lane, (uint64_t)id, with_error));
 }
 
 /* ---- PAUSE ---- */

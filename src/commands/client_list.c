@@ -26,10 +26,10 @@ static void append_flags(struct bytes *out, uint32_t flags)
     static const struct {
         uint32_t flag;
         char letter;
-    } letters[] = {{CLIENT_MONITOR, 'O'},   {CLIENT_CLOSE_AFTER_REPLY, 'c'},
-                   {CLIENT_CLOSE_NOW, 'A'}, {CLIENT_UNIX_SOCKET, 'U'},
-                   {CLIENT_READONLY, 'r'},  {CLIENT_NO_EVICT, 'e'},
-                   {CLIENT_NO_TOUCH, 'T'},  {CLIENT_IMPORT_SOURCE, 'I'}};
+    } letters[] = {
+        {CLIENT_MONITOR, 'O'},   {CLIENT_BLOCKED, 'b'},     {CLIENT_CLOSE_AFTER_REPLY, 'c'},
+        {CLIENT_CLOSE_NOW, 'A'}, {CLIENT_UNIX_SOCKET, 'U'}, {CLIENT_READONLY, 'r'},
+        {CLIENT_NO_EVICT, 'e'},  {CLIENT_NO_TOUCH, 'T'},    {CLIENT_IMPORT_SOURCE, 'I'}};
     size_t before = out->len;
     for (size_t i = 0; i < COUNT_OF(letters); i++)
         if (flags & letters[i].flag)

@@ -102,7 +102,7 @@ static void rpushx_command(struct call *call)
 
 /* ---- LPOP, RPOP ---- */
 
-static void pop_one(struct call *call, const struct key *key, struct entry *entry, bool front)
+void list_pop_one(struct call *call, const struct key *key, struct entry *entry, bool front)
 {
     char room[LISTPACK_TEXT];
     struct list_at at;
@@ -131,7 +131,7 @@ static void pop(struct call *call, bool front)
     if (entry == NULL) {
         counted ? reply_null_array(call->reply) : reply_null(call->reply);
     } else if (!counted) {
-        pop_one(call, &key, entry, front);
+        list_pop_one(call, &key, entry, front);
     } else if (wanted == 0) {
         reply_array(call->reply, 0);
     } else {
@@ -312,6 +312,65 @@ static void ltrim_command(struct call *call)
 #define IN_FAMILY .acl = ACL_LIST, .group = GROUP_LIST
 
 const struct command list_commands[] = {
+    {.name = "blmove",
+     .run = list_blmove,
+     .arity = 6,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_BLOCKING,
+     .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .step = 1},
+              {.flags = KEY_RW | KEY_INSERT, .begin = 2, .step = 1}},
+     .since = "6.2.0",
+     .summary = "Moves an element from an end of a list to an end of another and answers it; waits "
+                "for one if there is none.",
+     .complexity = "O(1)",
+     IN_FAMILY},
+    {.name = "blmpop",
+     .run = list_blmpop,
+     .arity = -5,
+     .flags = CMD_WRITE | CMD_BLOCKING | CMD_MOVABLEKEYS | CMD_SHRINK,
+     .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE,
+               .begin = 2,
+               .counted = true,
+               .count_at = 0,
+               .first = 1,
+               .step = 1}},
+     .since = "7.0.0",
+     .summary = "Takes elements from the first of several lists that is not empty; waits if all "
+                "are.",
+     .complexity = "O(N+M) with the number of keys and of elements taken",
+     IN_FAMILY},
+    {.name = "blpop",
+     .run = list_blpop,
+     .arity = -3,
+     .flags = CMD_WRITE | CMD_BLOCKING | CMD_SHRINK,
+     .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .last = -2, .step = 1}},
+     .since = "2.0.0",
+     .summary = "Takes the first element of the first of several lists that is not empty; waits if "
+                "all are.",
+     .complexity = "O(N) with the number of keys",
+     IN_FAMILY},
+    {.name = "brpop",
+     .run = list_brpop,
+     .arity = -3,
+     .flags = CMD_WRITE | CMD_BLOCKING | CMD_SHRINK,
+     .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .last = -2, .step = 1}},
+     .since = "2.0.0",
+     .summary = "Takes the last element of the first of several lists that is not empty; waits if "
+                "all are.",
+     .complexity = "O(N) with the number of keys",
+     IN_FAMILY},
+    {.name = "brpoplpush",
+     .run = list_brpoplpush,
+     .arity = 4,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_BLOCKING,
+     .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .step = 1},
+              {.flags = KEY_RW | KEY_INSERT, .begin = 2, .step = 1}},
+     .since = "2.2.0",
+     .summary = "Moves the last element of a list to the front of another and answers it; waits "
+                "for one if there is none.",
+     .complexity = "O(1)",
+     .deprecated_since = "6.2.0",
+     .replaced_by = "`BLMOVE` with the `RIGHT` and `LEFT` arguments",
+     IN_FAMILY},
     {.name = "lindex",
      .run = lindex_command,
      .arity = 3,

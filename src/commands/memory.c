@@ -21,7 +21,6 @@ void memory_count_clients(struct server *server, struct memory_clients *out)
             uint64_t input = RELAXED_LOAD(&client->input_bytes);
             uint64_t output = RELAXED_LOAD(&client->output_bytes);
             out->count++;
-            out->waiting += (RELAXED_LOAD(&client->flags) & CLIENT_DEFERRED) != 0;
             out->bytes += sizeof *client + input + RELAXED_LOAD(&client->input_free) + output;
             out->largest_input = MAX_OF(out->largest_input, input);
             out->largest_output = MAX_OF(out->largest_output, output);

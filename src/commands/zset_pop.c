@@ -9,9 +9,8 @@
 
 /* ---- ZPOPMIN, ZPOPMAX ---- */
 
-/* Takes up to `count` members and replies them. How many there were. */
-static size_t pop(struct call *call, const struct key *key, struct entry *entry, uint64_t count,
-                  bool highest, enum zset_shape shape)
+size_t zset_pop(struct call *call, const struct key *key, struct entry *entry, uint64_t count,
+                bool highest, enum zset_shape shape)
 {
     struct value z = keyspace_edit_value(&call->hold, key, entry);
     size_t all = zset_count(z), taken = (size_t)MIN_OF(count, all);
@@ -40,7 +39,8 @@ static void pop_command(struct call *call, bool highest)
     if (entry == NULL || count == 0)
         reply_array(call->reply, 0);
     else
-        pop(call, &key, entry, (uint64_t)count, highest, counted ? zset_shape_of(call) : ZSET_FLAT);
+        zset_pop(call, &key, entry, (uint64_t)count, highest,
+                 counted ? zset_shape_of(call) : ZSET_FLAT);
 }
 
 void zset_zpopmin(struct call *call)
@@ -64,21 +64,21 @@ static bool read_end(struct call *call, uint32_t at, bool *highest)
     return false;
 }
 
-/* Arguments: the number of keys, the keys, the end, and COUNT if there is one. */
-static bool read_zmpop(struct call *call, uint32_t *keys, bool *highest, int64_t *count)
+/* The number of keys, the keys, the end, and COUNT if there is one. */
+bool zset_read_mpop(struct call *call, uint32_t at, struct zset_mpop *out)
 {
     static const char wrong_count[] = "ERR count should be greater than 0";
     int64_t number;
-    *count = 1;
-    if (!call_i64_range(call, 1, 1, INT64_MAX, &number, "ERR numkeys should be greater than 0"))
+    *out = (struct zset_mpop){.first_key = at + 1, .count = 1};
+    if (!call_i64_range(call, at, 1, INT64_MAX, &number, "ERR numkeys should be greater than 0"))
         return false;
-    if (number >= call->argc - 2) {
+    if (number >= call->argc - at - 1) {
         call_syntax_error(call);
         return false;
     }
-    *keys = (uint32_t)number;
-    uint32_t at = 2 + *keys;
-    if (!read_end(call, at, highest))
+    out->keys = (uint32_t)number;
+    at += 1 + out->keys;
+    if (!read_end(call, at, &out->highest))
         return false;
     if (at + 1 == call->argc)
         return true;
@@ -87,7 +87,7 @@ static bool read_zmpop(struct call *call, uint32_t *keys, bool *highest, int64_t
         return false;
     }
     /* The first COUNT is read before what follows it is found to be too much. */
-    if (!call_i64_range(call, at + 2, 1, INT64_MAX, count, wrong_count))
+    if (!call_i64_range(call, at + 2, 1, INT64_MAX, &out->count, wrong_count))
         return false;
     if (at + 3 != call->argc)
         call_syntax_error(call);
@@ -103,27 +103,30 @@ static void log_pop(struct call *call, const struct key *key, size_t count, bool
     call_effect(call, COUNT_OF(argv), argv);
 }
 
-void zset_zmpop(struct call *call)
+bool zset_mpop(struct call *call, const struct zset_mpop *what)
 {
-    uint32_t keys;
-    bool highest;
-    int64_t count;
-    if (!read_zmpop(call, &keys, &highest, &count))
-        return;
-    for (uint32_t i = 0; i < keys; i++) {
-        struct key key = call_key(call, 2 + i);
+    for (uint32_t i = 0; i < what->keys; i++) {
+        struct key key = call_key(call, what->first_key + i);
         struct entry *entry;
         if (!zset_find(call, &key, FIND_WRITE, &entry))
-            return;
+            return true;
         if (entry != NULL) {
             reply_array(call->reply, 2);
             reply_bulk(call->reply, key.name);
-            size_t taken = pop(call, &key, entry, (uint64_t)count, highest, ZSET_PAIRS);
-            log_pop(call, &key, taken, highest);
-            return;
+            size_t taken =
+                zset_pop(call, &key, entry, (uint64_t)what->count, what->highest, ZSET_PAIRS);
+            log_pop(call, &key, taken, what->highest);
+            return true;
         }
     }
-    reply_null_array(call->reply);
+    return false;
+}
+
+void zset_zmpop(struct call *call)
+{
+    struct zset_mpop what;
+    if (zset_read_mpop(call, 1, &what) && !zset_mpop(call, &what))
+        reply_null_array(call->reply);
 }
 
 /* ---- ZRANDMEMBER ---- */

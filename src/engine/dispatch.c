@@ -17,7 +17,9 @@
 #include "engine/batch.h"
 #include "engine/call.h"
 #include "engine/registry.h"
+#include "engine/run.h"
 #include "engine/settings.h"
+#include "engine/waiter.h"
 #include "plog/plog.h"
 
 #define SLOW_US 500 /* after a command this long the lane's clocks are read again */
@@ -202,7 +204,7 @@ static bool check_shape(struct call *call)
 }
 
 /* Appends what the command changed to the log, and notes which log offset the reply depends on. */
-static void record_effect(struct call *call)
+ALWAYS_INLINE void record_effect(struct call *call)
 {
     struct server *server = call->server;
     struct lane *lane = call->lane;
@@ -227,6 +229,11 @@ static void record_effect(struct call *call)
     }
 }
 
+void run_record(struct call *call)
+{
+    record_effect(call);
+}
+
 static void set_reply_mode(struct call *call)
 {
     struct client *client = call->client;
@@ -240,8 +247,10 @@ static void set_reply_mode(struct call *call)
     call->reply->muted = (flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
 }
 
-static void count_call(struct call *call, uint32_t index, uint64_t us)
+ALWAYS_INLINE void count_call(struct call *call, uint32_t index, uint64_t us)
 {
+    if (UNLIKELY(call->blocked)) /* counted when it has an answer */
+        return;
     struct command_stats *stats = &call->lane->command_stats[index];
     OWNER_ADD(&stats->calls, 1);
     OWNER_ADD(&stats->us, us);
@@ -250,23 +259,48 @@ static void count_call(struct call *call, uint32_t index, uint64_t us)
         OWNER_ADD(&stats->failed, 1);
 }
 
+void run_count(struct call *call, uint32_t index, uint64_t us)
+{
+    count_call(call, index, us);
+}
+
 ALWAYS_INLINE uint64_t reply_size(const struct reply_buffer *reply)
 {
     return reply->bytes.len + reply->reference_bytes;
 }
 
 /* Whether somebody above wants to hear of this call. */
-static bool is_notable(const struct call *call, uint64_t us, uint64_t reply_bytes)
+ALWAYS_INLINE bool is_notable(const struct call *call, uint64_t us, uint64_t reply_bytes)
 {
     const struct server *server = call->server;
-    return server->notable_call != NULL &&
+    return server->notable_call != NULL && !call->blocked &&
            (us >= RELAXED_LOAD(&server->notable_us) ||
             call->raw.len >= RELAXED_LOAD(&server->notable_request_bytes) ||
             reply_bytes >= RELAXED_LOAD(&server->notable_reply_bytes));
 }
 
+bool run_is_notable(const struct call *call, uint64_t us, uint64_t reply_bytes)
+{
+    return is_notable(call, us, reply_bytes);
+}
+
+/* Clients wait for keys of these shards: whoever waited for what the command brings is served
+ * before the shards are dropped. That is not the command's time. */
+static NOINLINE void run_watched(struct call *call, uint64_t *clock_us)
+{
+    block_widen(call);
+    call->command->run(call);
+    run_record(call);
+    if (!call->lane->has_ready)
+        return;
+    uint64_t start_us = clock_ticks_us();
+    block_serve(call->lane, &call->hold);
+    *clock_us += clock_ticks_us() - start_us;
+}
+
 /* Runs one admitted command under its hold. *hold is kept from the last command if it fits. */
-static void run_held(struct call *call, const struct pending *p, struct hold *hold)
+static void run_held(struct call *call, const struct pending *p, struct hold *hold,
+                     uint64_t *clock_us)
 {
     struct lane *lane = call->lane;
     if (hold->mask != p->mask) {
@@ -283,8 +317,12 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
     if (call->command->flags & CMD_READONLY && server_is_paused(lane->server, lane->now_ms))
         hold->flags |= HOLD_READER;
     call->hold = *hold;
-    call->command->run(call);
-    record_effect(call);
+    if (LIKELY(hold->waited == 0)) {
+        call->command->run(call);
+        record_effect(call);
+    } else {
+        run_watched(call, clock_us);
+    }
     *hold = call->hold; /* handlers without declared keys take and drop shards of their own */
 }
 
@@ -312,6 +350,8 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     call.effect_replaced = false;
     call.effect_count = 0;
     call.failed = false;
+    call.blocked = false;
+    call.waiter = NULL;
     call.hold.mask = 0;
     *ran = true;
     uint32_t flags_before = client->flags;
@@ -336,7 +376,7 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     RELAXED_STORE(&client->last, p->command);
     RELAXED_STORE(&client->last_parent, p->parent);
     uint64_t reply_before = reply_size(&lane->reply);
-    run_held(&call, p, hold);
+    run_held(&call, p, hold, clock_us);
     uint64_t reply_bytes = reply_size(&lane->reply) - reply_before;
     uint64_t end_us = clock_ticks_us(), us = end_us - *clock_us;
     *clock_us = end_us;

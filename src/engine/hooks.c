@@ -2,6 +2,7 @@
 #include "engine/hooks.h"
 #include "base/number.h"
 #include "engine/lane.h"
+#include "engine/waiter.h"
 #include "keyspace/keyspace.h"
 #include "persist/lazyfree.h"
 #include "persist/persist.h"
@@ -43,6 +44,12 @@ static void before_flush(void *ctx, struct hold *hold, uint32_t db)
     persist_before_flush(server->persist, hold, db);
 }
 
+static void ready(void *ctx, struct hold *hold, const struct key *key)
+{
+    struct server *server = ctx;
+    block_key_is_ready(server->lanes[hold->lane], key);
+}
+
 static void free_later(void *ctx, void (*free_it)(void *thing), void *thing)
 {
     struct server *server = ctx;
@@ -51,7 +58,7 @@ static void free_later(void *ctx, void (*free_it)(void *thing), void *thing)
 
 void hooks_install(struct server *server)
 {
-    struct keyspace_hooks hooks = {.ctx = server, .removing = removing};
+    struct keyspace_hooks hooks = {.ctx = server, .removing = removing, .ready = ready};
     if (server->persist != NULL) {
         hooks.before_change = before_change;
         hooks.before_flush = before_flush;

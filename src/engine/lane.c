@@ -7,6 +7,7 @@
 #include "engine/batch.h"
 #include "engine/registry.h"
 #include "engine/server.h"
+#include "engine/waiter.h"
 #include "guard/guard.h"
 #include "persist/persist.h"
 
@@ -23,6 +24,8 @@ void lane_init(struct lane *lane, struct server *server, unsigned index)
     lane->room_until = UINT64_MAX;
     lane->command_stats = mem_zalloc(registry_rows(server->registry) * sizeof *lane->command_stats);
     lane->batch = batch_new();
+    lane->blocking = blocking_new();
+    lane->timeout_us = UINT64_MAX;
     queue_init(&lane->inbox);
     lane_turn(lane);
 }
@@ -35,6 +38,7 @@ void lane_free(struct lane *lane)
     bytes_free(&lane->removals);
     mem_free(lane->command_stats);
     batch_free(lane->batch);
+    blocking_free(lane->blocking);
 }
 
 void lane_turn(struct lane *lane)
@@ -96,7 +100,7 @@ static void retry_waiting(struct lane *lane)
     }
 }
 
-static struct hold background_hold(struct lane *lane)
+struct hold lane_hold(struct lane *lane)
 {
     return (struct hold){.keyspace = lane->server->keyspace,
                          .now_ms = lane->now_ms,
@@ -122,12 +126,25 @@ static bool evict_for_disk(struct lane *lane, struct hold *hold)
     return freed != 0;
 }
 
+/* For keys that became ready by other things than a command. */
+static void serve_ready(struct lane *lane)
+{
+    struct hold hold = lane_hold(lane);
+    block_serve(lane, &hold);
+    if (hold.mask != 0)
+        hold_drop(&hold);
+}
+
 bool lane_tick(struct lane *lane)
 {
     struct server *server = lane->server;
     if (UNLIKELY(!queue_is_empty(&lane->inbox)))
         read_inbox(lane);
-    struct hold hold = background_hold(lane);
+    if (UNLIKELY(lane->now_us >= lane->timeout_us))
+        block_timeouts(lane);
+    if (UNLIKELY(lane->has_ready))
+        serve_ready(lane);
+    struct hold hold = lane_hold(lane);
     bool more = false;
     if (LIKELY(lane->now_us < lane->next_slice_us))
         return more;
@@ -144,6 +161,8 @@ bool lane_tick(struct lane *lane)
     } else {
         lane->next_slice_us = lane->now_us + SLICE_PERIOD_US;
     }
+    if (UNLIKELY(lane->has_ready))
+        serve_ready(lane);
     if (UNLIKELY(lane->paused != 0))
         retry_waiting(lane);
     return more;

@@ -13,8 +13,13 @@ void hold_take(struct hold *hold, uint64_t mask)
 {
     DEBUG_ASSERT(hold->mask == 0);
     struct keyspace *ks = hold->keyspace;
-    for (uint64_t left = mask; left != 0; left &= left - 1)
-        lock_take(&ks->shards[__builtin_ctzll(left)].lock);
+    uint64_t waited = 0;
+    for (uint64_t left = mask; left != 0; left &= left - 1) {
+        struct shard *shard = &ks->shards[__builtin_ctzll(left)];
+        lock_take(&shard->lock);
+        waited += shard->waiters;
+    }
+    hold->waited = waited;
     hold->mask = mask;
 }
 
@@ -22,12 +27,16 @@ bool hold_try(struct hold *hold, uint64_t mask)
 {
     DEBUG_ASSERT(hold->mask == 0);
     struct keyspace *ks = hold->keyspace;
+    uint64_t waited = 0;
     for (uint64_t left = mask; left != 0; left &= left - 1) {
-        if (!lock_try(&ks->shards[__builtin_ctzll(left)].lock)) {
+        struct shard *shard = &ks->shards[__builtin_ctzll(left)];
+        if (!lock_try(&shard->lock)) {
             drop_mask(ks, mask & ~left);
             return false;
         }
+        waited += shard->waiters;
     }
+    hold->waited = waited;
     hold->mask = mask;
     return true;
 }

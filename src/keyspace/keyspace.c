@@ -66,6 +66,8 @@ void keyspace_free(struct keyspace *ks)
         }
         mem_free(shard->dbs);
         cells_free_all(shard->cells);
+        ASSERT(shard->waiters == 0);
+        table_free(ks->queues[i]);
     }
     mem_free(ks);
 }
@@ -164,6 +166,8 @@ static struct entry *shard_store(struct hold *hold, const struct key *key, struc
     struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
     struct shard_db *db = &shard->dbs[key->db];
     int expires = entry_expires(fresh), outline = is_outside_cells(fresh);
+    if (UNLIKELY(shard->waiters != 0) && !(old != NULL && value_moved))
+        wait_signal(hold, key);
     if (old == NULL) {
         if (UNLIKELY(key->db >= keyspace_dbs_used(shard->keyspace)))
             note_db_used(shard->keyspace, key->db);
@@ -397,9 +401,12 @@ struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, stru
     return put_shape(hold, key, e, &shape, true);
 }
 
-static void shard_unlink(struct shard *shard, const struct key *key, struct entry *e)
+static void shard_unlink(struct hold *hold, const struct key *key, struct entry *e)
 {
+    struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
     struct shard_db *db = &shard->dbs[key->db];
+    if (UNLIKELY(shard->waiters != 0))
+        wait_removed(hold, key);
     table_remove(db->keys, key->hash, e);
     RELAXED_STORE(&db->count, db->count - 1);
     if (entry_expires(e))
@@ -412,7 +419,7 @@ void shard_remove(struct hold *hold, const struct key *key, struct entry *e, boo
 {
     struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
     entry_before_change(hold, key->db, e);
-    shard_unlink(shard, key, e);
+    shard_unlink(hold, key, e);
     entry_free_value(shard->keyspace, e, lazy);
     entry_free_shell(shard, e);
 }
@@ -444,7 +451,7 @@ void keyspace_rename(struct hold *hold, const struct key *from, struct entry *e,
         shape.pointer = blob_new(shape.value.data, shape.value.len, shape.value.len);
     struct shard *source = keyspace_shard(ks, from->hash);
     struct entry *fresh = entry_build(keyspace_shard(ks, to->hash), &shape);
-    shard_unlink(source, from, e);
+    shard_unlink(hold, from, e);
     entry_free_shell(source, e);
     shard_store(hold, to, NULL, fresh, false);
 }
@@ -528,6 +535,8 @@ size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy)
     for (uint32_t i = 0; i < SHARD_COUNT; i++)
         if (ks->shards[i].dbs[db].count != 0)
             flush_shard(ks, &ks->shards[i], db, lazy);
+    if (UNLIKELY(hold->waited != 0))
+        wait_database_changed(hold, db, true);
     return count;
 }
 
@@ -563,4 +572,8 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b)
         note_db_used(ks, MAX_OF(a, b));
     for (uint32_t i = 0; i < SHARD_COUNT; i++)
         shard_swap(&ks->shards[i].dbs[a], &ks->shards[i].dbs[b]);
+    if (UNLIKELY(hold->waited != 0)) {
+        wait_database_changed(hold, a, false);
+        wait_database_changed(hold, b, false);
+    }
 }

@@ -3,6 +3,7 @@
  *      events     connections (session.c), the async handle (inbox, log durable further)
  *      check      ends the turn: lane_tick, gated outboxes, the end of the worker
  *      timer      bounds how long a turn waits for events
+ *      deadline   ends the wait when the first blocked client has waited enough
  *      idle       active while lane_tick has more to do: the loop then does not wait
  *
  * The async handle outlives the thread, until worker_free: others may post to a lane that has
@@ -74,6 +75,28 @@ static void set_more(struct worker *w, bool more)
         uv_idle_stop(&w->idle);
 }
 
+/* The loop was waiting, or is about to: a turn without waiting, whose tick sees whose time is
+ * over. */
+static void on_deadline(uv_timer_t *timer)
+{
+    struct worker *w = CONTAINER_OF(timer, struct worker, deadline);
+    w->deadline_us = 0; /* it is set to nothing now */
+    set_more(w, true);
+}
+
+/* The loop's clock counts whole milliseconds and may be a turn old: rather a little too early, when
+ * the tick finds nothing and the rest is waited for, than too late. */
+static void set_deadline(struct worker *w)
+{
+    uint64_t due_us = w->lane.timeout_us, now_us = w->lane.now_us;
+    w->deadline_us = due_us;
+    if (due_us == UINT64_MAX)
+        uv_timer_stop(&w->deadline);
+    else
+        uv_timer_start(&w->deadline, on_deadline,
+                       due_us > now_us ? (due_us - now_us + 999) / 1000 : 0, 0);
+}
+
 /* Sessions end as their outboxes drain; the last one ends the loop. */
 static void go_on_stopping(struct worker *w)
 {
@@ -99,6 +122,10 @@ static void on_check(uv_check_t *check)
         session_send_parked(w);
     if (UNLIKELY(w->stopping))
         go_on_stopping(w);
+    /* What was posted to this lane by what ran since its tick. */
+    more |= !queue_is_empty(&w->lane.inbox);
+    if (UNLIKELY(w->lane.timeout_us != w->deadline_us))
+        set_deadline(w);
     if (UNLIKELY(more != w->more))
         set_more(w, more);
     if (UNLIKELY(w->quiet && w->idle_ticks == 0))
@@ -129,6 +156,8 @@ int worker_new(struct net *net, unsigned index, struct worker **out)
     uv_check_init(&w->loop, &w->check);
     uv_idle_init(&w->loop, &w->idle);
     uv_timer_init(&w->loop, &w->timer);
+    uv_timer_init(&w->loop, &w->deadline);
+    w->deadline_us = UINT64_MAX;
     w->read_buffer = mem_alloc(WORKER_READ_BUFFER);
     w->lane.loop = w;
     w->lane.wake = wake;
@@ -229,6 +258,7 @@ void worker_free(struct worker *w)
     uv_close((uv_handle_t *)&w->check, NULL);
     uv_close((uv_handle_t *)&w->idle, NULL);
     uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_close((uv_handle_t *)&w->deadline, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     int error = uv_loop_close(&w->loop);
     ASSERT(error == 0);

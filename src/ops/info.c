@@ -12,6 +12,7 @@
 #include "engine/registry.h"
 #include "engine/settings.h"
 #include "guard/guard.h"
+#include "keyspace/wait.h"
 #include "ops/config.h"
 #include "ops/machine.h"
 #include "ops/commands.h"
@@ -114,9 +115,11 @@ static void clients_section(struct info *info)
     field(info, "maxclients", (uint64_t)RELAXED_LOAD(&info->server->settings->maxclients));
     field(info, "client_recent_max_input_buffer", clients.largest_input);
     field(info, "client_recent_max_output_buffer", clients.largest_output);
-    field(info, "blocked_clients", clients.waiting);
+    field(info, "blocked_clients", RELAXED_LOAD(&info->server->blocked_clients));
     field(info, "tracking_clients", 0);
-    field(info, "clients_in_timeout_table", 0);
+    field(info, "clients_in_timeout_table", RELAXED_LOAD(&info->server->timed_clients));
+    field(info, "total_blocking_keys", wait_keys(info->server->keyspace));
+    field(info, "total_blocking_keys_on_nokey", wait_keys_on_removal(info->server->keyspace));
 }
 
 /* ---- memory ---- */

@@ -71,6 +71,29 @@ void reply_buffer_move(struct reply_buffer *to, struct reply_buffer *from, size_
     }
 }
 
+static void keep_reference(struct reply_buffer *r, struct reply_reference reference)
+{
+    if (r->reference_count == r->reference_cap) {
+        r->reference_cap = r->reference_cap ? r->reference_cap * 2 : 16;
+        r->references = mem_realloc(r->references, r->reference_cap * sizeof *r->references);
+    }
+    r->references[r->reference_count++] = reference;
+    r->reference_bytes += reference.body.len;
+}
+
+void reply_buffer_append(struct reply_buffer *to, struct reply_buffer *from)
+{
+    for (uint32_t i = 0; i < from->reference_count; i++) {
+        struct reply_reference reference = from->references[i];
+        reference.at += to->bytes.len;
+        keep_reference(to, reference);
+    }
+    bytes_append(&to->bytes, from->bytes.data, from->bytes.len);
+    from->reference_count = 0;
+    from->reference_bytes = 0;
+    from->bytes.len = 0;
+}
+
 void reply_buffer_free(struct reply_buffer *r)
 {
     reply_buffer_clear(r);
@@ -282,14 +305,8 @@ void reply_bulk_reference(struct reply_buffer *r, struct slice body, void (*rele
             release(owner);
         return;
     }
-    if (r->reference_count == r->reference_cap) {
-        r->reference_cap = r->reference_cap ? r->reference_cap * 2 : 16;
-        r->references = mem_realloc(r->references, r->reference_cap * sizeof *r->references);
-    }
     append_head(r, '$', body.len);
-    r->references[r->reference_count++] =
-        (struct reply_reference){r->bytes.len, body, release, owner};
-    r->reference_bytes += body.len;
+    keep_reference(r, (struct reply_reference){r->bytes.len, body, release, owner});
     wrote(r, put_crlf(room(r, 2)));
 }
 

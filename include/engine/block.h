@@ -1,0 +1,61 @@
+/* block.h - commands that wait for a key: what their handlers call, and how they are woken.
+ *
+ * A handler that finds nothing to answer asks call_may_block, and if it may calls call_block, says
+ * nothing else and returns. Its client then runs nothing more until it is answered:
+ *
+ *   - something happened to one of the keys that may be what it waits for: the handler runs again,
+ *     with the same arguments, perhaps on another lane (call->lane is that one's; call->client a
+ *     stand-in that has the client's id, flags, dialect, database and names). It replies, or calls
+ *     call_block again: then it waits on, in its place in the queue. Its effect is logged right
+ *     behind the one of the command that woke it;
+ *   - its time is over: a null array is replied for it;
+ *   - CLIENT UNBLOCK ends it, or the client goes away.
+ *
+ * So a handler is written as if it were run once, looks at all of its keys each time, and keeps no
+ * state. Those who wait for a key are served in the order in which they began to wait for it.
+ */
+#ifndef SPILLWAY_ENGINE_BLOCK_H
+#define SPILLWAY_ENGINE_BLOCK_H
+
+#include "engine/call.h"
+
+#define BLOCK_FOR_EVER 0
+
+struct block_options {
+    enum value_type type; /* woken when a key holds this */
+    bool on_removal;      /* and when it is removed, or replaced by whatever (XREADGROUP) */
+    bool moves;           /* serving it may fill the last of its declared keys (BLMOVE) */
+    uint32_t keys;        /* it waits for the first so many of its declared keys; 0 = all of them */
+    uint64_t until_us;    /* as call_block_until gave it, or BLOCK_FOR_EVER */
+    /* Runs again with these instead of call->argv: as many, keys in the same places. Copied. NULL:
+     * those of the call (XREAD puts the present last id for "$"). */
+    const struct slice *argv;
+};
+
+/* False where nothing may wait: while loading, in transactions and scripts. The handler then
+ * replies what it would reply at the end of its time. */
+ALWAYS_INLINE bool call_may_block(const struct call *call)
+{
+    return !(call->client->flags & (CLIENT_INTERNAL | CLIENT_DENY_BLOCKING));
+}
+
+/* The call's keys are held, call_may_block, nothing was replied. Takes copies. */
+void call_block(struct call *call, const struct block_options *options);
+
+/* Reads a timeout, in seconds with a fraction or in whole milliseconds, to the moment at which it
+ * is over (monotonic microseconds), or BLOCK_FOR_EVER for 0. False after replying the
+ * error. */
+bool call_block_until(struct call *call, struct slice timeout, bool milliseconds,
+                      uint64_t *until_us);
+
+/* A value that was changed in place may be what somebody waits for: XADD, after its change. (Keys
+ * that come into being, are replaced or go are noticed by the keyspace.) */
+void call_ready(struct call *call, const struct key *key);
+
+/* ---- for CLIENT UNBLOCK and INFO; any thread, holding nothing ---- */
+
+/* Ends the waiting of the client as if its time were over, or with an error. False: no such client,
+ * or it is not blocked (any more). */
+bool block_end(struct server *server, struct lane *lane, uint64_t client_id, bool with_error);
+
+#endif

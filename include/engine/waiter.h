@@ -1,0 +1,100 @@
+/* waiter.h - a client that waits for keys, as its lane and those that serve it see it. Private to
+ * engine/; the design is in block.c.
+ */
+#ifndef SPILLWAY_ENGINE_WAITER_H
+#define SPILLWAY_ENGINE_WAITER_H
+
+#include "engine/block.h"
+#include "keyspace/wait.h"
+
+enum waiter_state {
+    WAITER_WAITING,
+    WAITER_CLAIMED, /* whoever made it so decides how it ends, or lets it wait on */
+    WAITER_ORPHANED /* claimed, and its client has gone away */
+};
+
+enum waiter_outcome { /* why it does not wait any more */
+                      OUTCOME_SERVED,
+                      OUTCOME_TIMEOUT,
+                      OUTCOME_ERROR
+};
+
+struct waiter {
+    uint32_t state;        /* atomic: enum waiter_state */
+    struct lane *lane;     /* set once: the owner's */
+    struct client *client; /* owner; NULL: it is gone */
+    uint64_t until_us;     /* owner; 0 = for ever */
+    uint32_t due_at;       /* owner: place in the lane's heap of timeouts */
+
+    /* Set once. */
+    uint64_t client_id;
+    uint32_t client_flags;
+    uint32_t db;
+    bool resp3, muted;
+    const struct command *command, *parent;
+    uint32_t index; /* of the row */
+    uint32_t argc, key_count;
+    struct slice *argv;
+    uint32_t *key_at;
+    uint64_t *key_hash;
+    char *client_name; /* NULL = none */
+    char peer[64];
+    uint64_t shards; /* of all declared keys */
+    enum value_type type;
+    bool on_removal;
+
+    /* Whoever claimed it writes these, then posts the message to the owner. */
+    struct lane_message message;
+    enum waiter_outcome outcome;
+    struct reply_buffer reply;
+    uint64_t log_gate; /* what the reply depends on */
+
+    uint32_t node_count;
+    struct wait_node nodes[]; /* shards' locks */
+};
+
+/* What a lane keeps for all of this. */
+struct blocking {
+    struct bytes ready, spare; /* struct ready_key with its name, one after the other */
+    struct waiter **due;       /* heap: a waiter is not due before the one at (i - 1) / 2 */
+    uint32_t due_count, due_cap;
+    struct client stand_in; /* of the client whose command is being run again */
+};
+
+/* ---- block.c ---- */
+
+struct blocking *blocking_new(void);
+void blocking_free(struct blocking *b);
+/* Ends those whose time is over. On the owner's lane, holding nothing. */
+void block_timeouts(struct lane *lane);
+ALWAYS_INLINE bool waiter_move(struct waiter *w, enum waiter_state from, enum waiter_state to)
+{
+    uint32_t expected = from;
+    return __atomic_compare_exchange_n(&w->state, &expected, to, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+}
+void waiter_leave_queues(struct waiter *w, struct hold *hold); /* w->shards are held */
+/* Claimed: it will not wait any more. Once, by who claimed it. */
+void waiter_ended(struct waiter *w);
+/* ... and its lane is to answer the client; `from`: the lane this runs on. */
+void waiter_post(struct waiter *w, struct lane *from, enum waiter_outcome outcome);
+
+/* ---- block_due.c: the lane's heap of timeouts ---- */
+
+void due_add(struct lane *lane, struct waiter *w);
+void due_remove(struct lane *lane, struct waiter *w); /* does nothing without a timeout */
+void due_put_off(struct lane *lane, struct waiter *w, uint64_t until_us);
+struct waiter *due_first(const struct lane *lane); /* NULL: none */
+
+/* ---- block_serve.c ---- */
+
+/* The keyspace's hook: notes the key for block_serve. */
+void block_key_is_ready(struct lane *lane, const struct key *key);
+/* Before a command is run: takes the shards that serving the waiters of its keys will need, so that
+ * nothing comes in between. Drops and takes call->hold anew if they are more. */
+void block_widen(struct call *call);
+/* Serves whoever waits for what became ready, and for what that made ready, until nothing is. The
+ * hold may be dropped and taken with more shards meanwhile; it may be empty. */
+void block_serve(struct lane *lane, struct hold *hold);
+
+#endif

@@ -1,0 +1,198 @@
+/* block_serve.c - running the commands of those who waited for a key that became ready.
+ *
+ * The keyspace tells which keys became ready while a command ran; they are noted in the lane, in
+ * that order. When the command is done and its effect is in the log, its lane serves the waiters of
+ * the first key in the order in which they came, each by running its command again, then those of
+ * the next. Keys that became ready by that are noted in turn and served in the next round: so
+ * BLMOVE feeds whoever waits for its destination, and a client that waits for two keys that became
+ * ready at once is served for the first.
+ *
+ * All that happens before anybody else sees what the command brought, or others could snatch it
+ * away from those who waited. So the shards of everything that may happen are taken before the
+ * command runs (block_widen): those of the waiters' other keys, and of the waiters of what they
+ * fill. What that misses (a key in the name of no argument, a long chain, a waiter that came when
+ * the shards were dropped to take more) is served nevertheless, but the shards are dropped and
+ * taken anew in between; a client that never waited may then come first. The mask only ever grows,
+ * so each of these loops ends.
+ *
+ * Commands are run again without being admitted again: their clients were admitted, and an element
+ * that a client gets leaves no less room than before.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/panic.h"
+#include "engine/run.h"
+#include "engine/waiter.h"
+
+struct ready_key {
+    uint64_t hash;
+    uint32_t db, name_len;
+    /* the name, padded to eight bytes */
+};
+
+static size_t record_size(const struct ready_key *ready)
+{
+    return sizeof *ready + ((ready->name_len + UINT64_C(7)) & ~UINT64_C(7));
+}
+
+void block_key_is_ready(struct lane *lane, const struct key *key)
+{
+    struct bytes *out = &lane->blocking->ready;
+    struct ready_key ready = {key->hash, key->db, (uint32_t)key->name.len};
+    size_t size = record_size(&ready);
+    bytes_reserve(out, size);
+    memcpy(out->data + out->len, &ready, sizeof ready);
+    memcpy(out->data + out->len + sizeof ready, key->name.data, key->name.len);
+    out->len += size;
+    lane->has_ready = true;
+}
+
+/* ---- shards ---- */
+
+static void retake(struct hold *hold, uint64_t mask)
+{
+    mask |= hold->mask;
+    if (hold->mask != 0)
+        hold_drop(hold);
+    hold_take(hold, mask);
+}
+
+void block_widen(struct call *call)
+{
+    struct hold *hold = &call->hold;
+    for (;;) {
+        uint64_t wanted = hold->mask;
+        for (uint32_t i = 0; i < call->key_count && wanted != HOLD_ALL; i++)
+            if (hold->mask & shard_bit(call->key_hash[i]))
+                wanted |= wait_shards(hold, call->key_hash[i]);
+        if (LIKELY(wanted == hold->mask))
+            return;
+        retake(hold, wanted);
+    }
+}
+
+/* ---- one waiter ---- */
+
+/* The client as its handler sees it: the real one belongs to its lane. */
+static struct client *stand_in(struct lane *lane, const struct waiter *w)
+{
+    struct client *client = &lane->blocking->stand_in;
+    client->id = w->client_id;
+    client->lane = lane;
+    client->flags = w->client_flags;
+    client->db = w->db;
+    client->resp = w->resp3 ? 3 : 2;
+    client->authenticated = true;
+    client->name = w->client_name;
+    memcpy(client->peer, w->peer, sizeof client->peer);
+    return client;
+}
+
+static void account(struct call *call, const struct waiter *w, uint64_t us)
+{
+    uint64_t reply_bytes = w->reply.bytes.len + w->reply.reference_bytes;
+    run_count(call, w->index, us);
+    if (UNLIKELY(run_is_notable(call, us, reply_bytes)))
+        call->server->notable_call(call, us, reply_bytes);
+}
+
+/* Claimed, all of its shards are held. */
+static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
+{
+    uint32_t hold_flags = hold->flags;
+    uint64_t start_us = clock_ticks_us(), gate = lane->log_gate;
+    struct call call = {.server = lane->server,
+                        .lane = lane,
+                        .client = stand_in(lane, w),
+                        .command = w->command,
+                        .parent = w->parent,
+                        .argc = w->argc,
+                        .argv = w->argv,
+                        .reply = &w->reply,
+                        .db = w->db,
+                        .key_count = w->key_count,
+                        .key_at = w->key_at,
+                        .key_hash = w->key_hash,
+                        .waiter = w};
+    reply_buffer_init(&w->reply);
+    w->reply.resp3 = w->resp3;
+    w->reply.muted = w->muted;
+    hold->flags = w->client_flags & CLIENT_NO_TOUCH ? HOLD_NO_TOUCH : 0;
+    call.hold = *hold;
+    lane->log_gate = 0;
+    w->command->run(&call);
+    run_record(&call);
+    w->log_gate = lane->log_gate;
+    lane->log_gate = gate;
+    *hold = call.hold;
+    hold->flags = hold_flags;
+    if (call.blocked && waiter_move(w, WAITER_CLAIMED, WAITER_WAITING))
+        return;
+    waiter_leave_queues(w, hold);
+    waiter_ended(w);
+    if (!call.blocked)
+        account(&call, w, clock_ticks_us() - start_us);
+    waiter_post(w, lane, OUTCOME_SERVED);
+}
+
+/* ---- the waiters of a key ---- */
+
+static bool may_be_served(const struct waiter *w, const struct entry *entry)
+{
+    return w->on_removal || (entry != NULL && entry_type(entry) == w->type);
+}
+
+/* The place in the queue again after its lock was dropped: whoever has this ticket, or the next. */
+static struct wait_node *find_place(struct hold *hold, const struct key *key, uint64_t ticket)
+{
+    struct wait_node *node = wait_first(hold, key);
+    while (node != NULL && node->ticket < ticket)
+        node = node->next;
+    return node;
+}
+
+/* Those who stood in the queue when it was taken up: who waits on is not asked twice. */
+static void serve_key(struct lane *lane, struct hold *hold, const struct key *key)
+{
+    if (!(hold->mask & shard_bit(key->hash)))
+        retake(hold, shard_bit(key->hash));
+    wait_taken_up(hold, key);
+    struct wait_node *node = wait_first(hold, key), *next;
+    uint64_t last = node != NULL ? wait_last_ticket(node) : 0;
+    for (; node != NULL && node->ticket <= last; node = next) {
+        struct waiter *w = node->owner;
+        struct entry *entry = keyspace_find(hold, key, FIND_PEEK);
+        if (entry == NULL && !wait_hears_removals(node))
+            return;
+        next = node->next;
+        if (!may_be_served(w, entry))
+            continue;
+        if (w->shards & ~hold->mask) {
+            uint64_t ticket = node->ticket;
+            retake(hold, w->shards);
+            next = find_place(hold, key, ticket);
+        } else if (waiter_move(w, WAITER_WAITING, WAITER_CLAIMED)) {
+            run_again(lane, hold, w);
+        }
+    }
+}
+
+void block_serve(struct lane *lane, struct hold *hold)
+{
+    struct blocking *b = lane->blocking;
+    while (b->ready.len != 0) {
+        struct bytes round = b->ready;
+        b->ready = b->spare;
+        b->spare = (struct bytes){0};
+        for (size_t at = 0; at < round.len;) {
+            const struct ready_key *ready = (const struct ready_key *)(void *)(round.data + at);
+            struct key key = {slice_of((const char *)(ready + 1), ready->name_len), ready->hash,
+                              ready->db};
+            serve_key(lane, hold, &key);
+            at += record_size(ready);
+        }
+        round.len = 0;
+        b->spare = round;
+    }
+    lane->has_ready = false;
+}
