@@ -150,6 +150,9 @@ size_t listpack_delete_range(unsigned char **lp, int64_t index, size_t count);
 
 /* `count` values behind each other at the end: one growth, one move. 0 if there are none. */
 uint32_t listpack_append_many(unsigned char **lp, const struct slice *values, size_t count);
+/* The same for values of which some are integers already. */
+uint32_t listpack_append_values(unsigned char **lp, const struct listpack_value *values,
+                                size_t count);
 /* Copies the elements of another one behind the last (or in front of the first). */
 void listpack_merge(unsigned char **lp, const unsigned char *other, bool in_front);
 /* The elements from `at` on (0: none) as a new one; they leave this one. */

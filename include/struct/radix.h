@@ -74,4 +74,7 @@ void radix_seek(const struct radix *r, struct slice key, bool after, struct radi
 void *radix_next(struct radix_cursor *at);
 void *radix_prev(struct radix_cursor *at);
 
+/* Tests: panics unless all that radix.c says of the nodes holds, and the counts do. O(n) */
+void radix_check(const struct radix *r);
+
 #endif

@@ -69,5 +69,6 @@ extern const struct value_class set_class;
 extern const struct value_class hash_class;
 extern const struct value_class list_class;
 extern const struct value_class zset_class;
+extern const struct value_class stream_class;
 
 #endif

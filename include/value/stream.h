@@ -116,16 +116,16 @@ enum stream_added stream_add(struct stream *s, const struct value_limits *limits
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* A walk from an end of a range to the other. Void after a change of entries. */
+/* A walk from an end of a range to the other. Void after a change of entries. All private. */
 struct stream_iterator {
-    const struct stream *stream;
     struct radix_cursor cursor; /* of nodes */
     struct stream_id from, to;  /* both inclusive */
     bool reverse;
-    const struct stream_node *node; /* whose entries are being walked; NULL: none yet */
-    uint32_t at;                    /* of the entry to look at next: its flags; 0: the node's end */
-    uint32_t master;                /* of the next field name that is the master's, else 0 */
-    uint32_t part;                  /* of the next field (or, with master, value) of the entry */
+    const struct stream_node *node; /* whose entries are walked, or NULL */
+    uint32_t entry;                 /* the one looked at last: its flags; 0: none in this node */
+    uint32_t part;                  /* its next field or value */
+    uint32_t left;                  /* fields and values from `part` on */
+    uint32_t master;                /* the next field's name in the master entry, or 0 */
     char room[2][LISTPACK_TEXT];    /* a field and a value that are integers */
 };
 

@@ -25,8 +25,44 @@ struct stream_node {
     unsigned char *lp;
 };
 
-/* Live entries, and deleted ones. */
+/* An entry of a node, as its elements say. */
+struct stream_place {
+    struct stream_id id;
+    uint32_t at;   /* position of its flags */
+    uint32_t part; /* of its first field or value */
+    uint32_t left; /* how many fields and values there are from `part` on */
+    uint32_t pairs;
+    uint8_t flags;
+};
+
+/* A node with one entry of `count` slices, field and value by turns. */
+struct stream_node *stream_node_new(struct stream_id id, const struct slice *pairs, size_t count);
+/* One with a copy of these bytes, which are good. */
+struct stream_node *stream_node_of(struct stream_id id, const unsigned char *lp);
+void stream_node_free(struct stream_node *node);
+/* Whether an entry of so many bytes of fields and values may be added. */
+bool stream_node_has_room(const struct stream_node *node, const struct value_limits *limits,
+                          size_t bytes);
+/* The id is above all in the node. */
+void stream_node_add(struct stream_node *node, struct stream_id id, const struct slice *pairs,
+                     size_t count);
+
 uint64_t stream_node_live(const struct stream_node *node);
-uint64_t stream_node_deleted(const struct stream_node *node);
+uint32_t stream_node_names(const struct stream_node *node); /* position of the first, or 0 */
+/* Positions of entries, 0 if there is none: the first and last one, the ones beside. */
+uint32_t stream_node_first(const struct stream_node *node);
+uint32_t stream_node_last(const struct stream_node *node);
+uint32_t stream_node_prev(const struct stream_node *node, uint32_t at);
+/* Behind `left` elements from `part` on, those that are left of an entry. */
+uint32_t stream_node_next(const struct stream_node *node, uint32_t part, uint32_t left);
+void stream_node_read(const struct stream_node *node, uint32_t at, struct stream_place *out);
+/* Makes a tombstone of the live entry at that position; returns where it is then. */
+uint32_t stream_node_bury(struct stream_node *node, uint32_t at);
+
+/* Whether the bytes are a node under that id: every element, every count, ids that rise from the
+ * master's on, one entry at least. Says how many are live and which id is the last, which may be a
+ * tombstone's. O(len) */
+bool stream_node_validate(struct slice bytes, struct stream_id master, uint64_t *live,
+                          struct stream_id *last) NODISCARD;
 
 #endif

@@ -595,6 +595,29 @@ uint32_t listpack_append_many(unsigned char **lp, const struct slice *values, si
     return listpack_splice(lp, 0, 0, values, count);
 }
 
+static struct coded code_value(const struct listpack_value *v)
+{
+    return v->data != NULL ? code(slice_of(v->data, v->len)) : code_integer(v->integer);
+}
+
+uint32_t listpack_append_values(unsigned char **lp, const struct listpack_value *values,
+                                size_t count)
+{
+    struct edit e = {.at = end_of(*lp), .added = count};
+    for (size_t i = 0; i < count; i++) {
+        struct coded c = code_value(&values[i]);
+        DEBUG_ASSERT(c.is_integer || c.text.len == 0 || !lies_inside(*lp, c.text.data));
+        e.new_bytes += coded_size(&c);
+    }
+    unsigned char *p = edit_begin(lp, &e);
+    for (size_t i = 0; i < count; i++) {
+        struct coded c = code_value(&values[i]);
+        p = put(p, &c);
+    }
+    edit_end(lp, &e);
+    return unless_end(*lp, e.at);
+}
+
 uint32_t listpack_delete(unsigned char **lp, uint32_t at)
 {
     return listpack_splice(lp, at, 1, NULL, 0);

@@ -10,7 +10,7 @@ static const char *const encoding_names[ENCODING_COUNT] = {
 
 static const struct value_class *const classes[TYPE_COUNT] = {
     [TYPE_STRING] = &string_class, [TYPE_SET] = &set_class,   [TYPE_HASH] = &hash_class,
-    [TYPE_LIST] = &list_class,     [TYPE_ZSET] = &zset_class,
+    [TYPE_LIST] = &list_class,     [TYPE_ZSET] = &zset_class, [TYPE_STREAM] = &stream_class,
 };
 
 const char *value_type_name(enum value_type type)
