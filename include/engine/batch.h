@@ -23,7 +23,8 @@ struct pending {
 struct batch {
     struct pending items[BATCH_MAX];
     uint32_t count;
-    uint32_t *key_at; /* argument indexes of keys, all commands of the batch */
+    uint32_t foreseen; /* the elements of commands before this one have been prefetched */
+    uint32_t *key_at;  /* argument indexes of keys, all commands of the batch */
     uint64_t *key_hash;
     uint32_t key_count, key_cap;
 };

@@ -131,6 +131,10 @@ struct command {
     uint32_t acl; /* categories besides those that follow from flags (read, write, fast ...) */
     struct key_spec keys[KEY_SPECS_MAX];
     command_keys_fn find_keys;
+    /* Where the names of elements are that are looked up in the value of the first key: the first
+     * one's argument (0: there are none) and how many further the next one is (0: no other). Only a
+     * hint what to prefetch, so it may be wrong where options come before. */
+    uint8_t element_at, element_step;
     enum command_group group;
     const char *since;   /* of Redis or Valkey, as documented */
     const char *summary; /* our own words */

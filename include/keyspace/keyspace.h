@@ -14,6 +14,7 @@
 #include "base/rand.h"
 #include "keyspace/entry.h"
 #include "keyspace/hold.h"
+#include "value/ahead.h"
 #include "value/limits.h"
 
 /* A key as commands name it. The name is borrowed. */
@@ -96,6 +97,11 @@ struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned h
 #define KEYSPACE_SWEEP 64
 void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *hashes,
                        uint32_t count);
+
+/* The same for elements of the value under a key whose shard is held: their places in its table, if
+ * it has one, then the elements. count <= VALUE_AHEAD. Changes nothing, not even an expired key. */
+void keyspace_prefetch_elements(const struct hold *hold, const struct key *key,
+                                const struct slice *names, size_t count);
 
 /* ---- changing. `entry` is what keyspace_find just answered for `key` (NULL = absent) ---- */
 

@@ -57,6 +57,10 @@ size_t members_bytes(const struct members *m);
 /* Memory held for further records, which freed ones have left, for one. O(1). */
 size_t members_idle(const struct members *m);
 
+/* Has what members_find of these names reads on its way to the cache: first their buckets, then,
+ * when those have arrived, their records. count <= MEMBERS_AHEAD. */
+#define MEMBERS_AHEAD 32
+void members_prefetch(const struct members *m, const struct slice *names, size_t count);
 /* The record of that name, or NULL. */
 struct member *members_find(const struct members *m, struct slice name);
 /* The record of that name: the one there is, untouched (*added is false), or a new one. NULL: no

@@ -3,6 +3,7 @@
  *   parse     every complete command of the input, at most BATCH_MAX: arguments are slices of it,
  *             nothing is copied; look the command up, hash its keys, OR their shards' bits
  *   sweep     prefetch the buckets of all keys, then the entries that those name
+ *   foresee   for a run of commands on one large value: prefetch the elements they will look up
  *   run       each: admit, hold its shards, run the handler, append the effect to the log, drop
  *             the hold
  *
@@ -116,6 +117,7 @@ static enum request_result parse_batch(struct lane *lane, struct client *client,
     enum request_result result = REQUEST_READY;
     request_vector_reset(&lane->arguments);
     batch->count = 0;
+    batch->foreseen = 0;
     batch->key_count = 0;
     while (batch->count < max && *parsed < len) {
         struct request request;
@@ -144,11 +146,47 @@ static enum request_result parse_batch(struct lane *lane, struct client *client,
 static void sweep(const struct lane *lane, const struct client *client)
 {
     const struct batch *batch = lane->batch;
+    uint32_t last = batch->key_count - 1;
     if (batch->key_count < 2)
         return; /* nothing to overlap with */
+    if (batch->key_hash[0] == batch->key_hash[last] &&
+        batch->key_hash[0] == batch->key_hash[last / 2])
+        return; /* most probably all commands are for one key */
     for (uint32_t i = 0; i < batch->key_count; i += KEYSPACE_SWEEP)
         keyspace_prefetch(lane->server->keyspace, client->db, batch->key_hash + i,
                           MIN_OF(batch->key_count - i, (uint32_t)KEYSPACE_SWEEP));
+}
+
+/* ---- foresee ---- */
+
+static bool same_key(const struct batch *batch, const struct pending *a, const struct pending *b)
+{
+    return b->mask == a->mask && b->key_count != 0 &&
+           batch->key_hash[b->first_key] == batch->key_hash[a->first_key];
+}
+
+/* Prefetches the elements that a command, whose shards are held, and those behind it for the same
+ * key will look up. */
+static NOINLINE void foresee(struct batch *batch, const struct pending *p, const struct hold *hold,
+                             uint32_t db)
+{
+    const struct pending *end = batch->items + batch->count, *q = p;
+    struct slice names[VALUE_AHEAD];
+    size_t count = 0;
+    for (; q < end && count < VALUE_AHEAD && same_key(batch, p, q); q++) {
+        uint32_t step = q->command->element_step != 0 ? q->command->element_step : q->argc;
+        if (q->command->element_at == 0)
+            break;
+        for (uint32_t at = q->command->element_at; at < q->argc && count < VALUE_AHEAD; at += step)
+            names[count++] = q->argv[at];
+    }
+    batch->foreseen = (uint32_t)(q - batch->items);
+    if (count < 2)
+        return; /* nothing to overlap with */
+    uint32_t key = p->first_key;
+    struct key first = {
+        .name = p->argv[batch->key_at[key]], .hash = batch->key_hash[key], .db = db};
+    keyspace_prefetch_elements(hold, &first, names, count);
 }
 
 /* ---- run ---- */
@@ -303,20 +341,24 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
                      uint64_t *clock_us)
 {
     struct lane *lane = call->lane;
+    struct batch *batch = lane->batch;
     if (hold->mask != p->mask) {
         if (hold->mask != 0)
             hold_drop(hold);
         hold_take(hold, p->mask);
     }
-    hold->now_ms = lane->now_ms;
-    hold->flags = 0;
+    uint32_t flags = 0;
     if (UNLIKELY(call->client->flags & CLIENT_INTERNAL))
-        hold->flags = HOLD_NO_TOUCH | HOLD_LOADING;
+        flags = HOLD_NO_TOUCH | HOLD_LOADING;
     else if (UNLIKELY(call->client->flags & CLIENT_NO_TOUCH))
-        hold->flags = HOLD_NO_TOUCH;
+        flags = HOLD_NO_TOUCH;
     if (call->command->flags & CMD_READONLY && server_is_paused(lane->server, lane->now_ms))
-        hold->flags |= HOLD_READER;
+        flags |= HOLD_READER;
     call->hold = *hold;
+    call->hold.now_ms = lane->now_ms; /* into the copy: copying what was just written would stall */
+    call->hold.flags = flags;
+    if (call->command->element_at != 0 && p >= batch->items + batch->foreseen)
+        foresee(batch, p, &call->hold, call->db);
     if (LIKELY(hold->waited == 0)) {
         call->command->run(call);
         record_effect(call);
@@ -490,6 +532,7 @@ bool lane_execute(struct lane *lane, struct client *client, uint32_t db, uint32_
     ASSERT(client->flags & CLIENT_INTERNAL && argc > 0);
     batch->key_count = 0;
     batch->count = 1;
+    batch->foreseen = 1; /* nothing to overlap with */
     struct pending *p = &batch->items[0];
     p->argc = argc;
     p->argv = (struct slice *)argv;

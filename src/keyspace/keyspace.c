@@ -142,6 +142,17 @@ void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *h
 #endif
 }
 
+void keyspace_prefetch_elements(const struct hold *hold, const struct key *key,
+                                const struct slice *names, size_t count)
+{
+    const struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
+    DEBUG_ASSERT(hold->mask & shard_bit(key->hash));
+    const struct entry *e =
+        table_find(shard->dbs[key->db].keys, key->hash, name_matches, &key->name, NULL);
+    if (e != NULL && entry_type(e) != TYPE_STRING)
+        value_prefetch(entry_value(e), names, count);
+}
+
 /* ---- changing ---- */
 
 static NOINLINE void note_db_used(struct keyspace *ks, uint32_t db)

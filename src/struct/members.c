@@ -334,6 +334,28 @@ size_t members_idle(const struct members *m)
 
 /* ---- By name --------------------------------------------------------------------------------- */
 
+/* Tight loops, so that as many misses overlap as the processor can have under way. */
+void members_prefetch(const struct members *m, const struct slice *names, size_t count)
+{
+    uint64_t hashes[MEMBERS_AHEAD], candidates[MEMBERS_AHEAD];
+    DEBUG_ASSERT(count <= MEMBERS_AHEAD);
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = hash_name(m, names[i]);
+        table_prefetch_bucket(m->table, hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        candidates[i] = table_candidate(m->table, hashes[i]);
+        PREFETCH(table_candidate_place(candidates[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *record = table_candidate_item(candidates[i], hashes[i]);
+        if (record == NULL)
+            continue;
+        PREFETCH(record);
+        PREFETCH(record + names[i].len); /* its last byte but a few; mostly the same line */
+    }
+}
+
 struct member *members_find(const struct members *m, struct slice name)
 {
     return table_find(m->table, hash_name(m, name), has_name, &name, NULL);

@@ -99,9 +99,22 @@ static void check(struct model *m, size_t k, const struct member *r)
     assert_int_equal(member_expire_ms(r), e->expire_ms);
 }
 
+/* Of names that are in and of others; it has no effect that could be seen. */
+static void prefetch(struct model *m, size_t k)
+{
+    static char buffers[MEMBERS_AHEAD][600];
+    struct slice names[MEMBERS_AHEAD];
+    size_t count = rand_below(&m->rand, MEMBERS_AHEAD + 1);
+    for (size_t i = 0; i < count; i++)
+        names[i] = name_of(i == 0 ? k : rand_below(&m->rand, m->universe), buffers[i]);
+    members_prefetch(m->members, names, count);
+}
+
 static struct member *find(struct model *m, size_t k)
 {
     char buffer[600];
+    if (rand_below(&m->rand, 8) == 0)
+        prefetch(m, k);
     struct member *r = members_find(m->members, name_of(k, buffer));
     assert_int_equal(r != NULL, m->all[k].in);
     if (r)

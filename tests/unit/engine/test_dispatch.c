@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "commands/commands.h"
+#include "engine/batch.h"
 #include "feed.h"
 
 static struct engine_fixture f;
@@ -54,9 +55,9 @@ static const struct command own_commands[] = {
 static int setup(void **state)
 {
     (void)state;
-    const struct command *const families[] = {string_commands,     generic_commands,
-                                              connection_commands, client_commands,
-                                              own_commands,        NULL};
+    const struct command *const families[] = {
+        string_commands, generic_commands, connection_commands, client_commands,
+        set_commands,    zset_commands,    own_commands,        NULL};
     fixture_open(&f, families);
     return 0;
 }
@@ -422,6 +423,43 @@ static bool execute(struct client *loader, uint32_t db, const char *line, const 
     return good;
 }
 
+/* Elements are prefetched for runs of commands on one key: whatever the commands are, and whatever
+ * becomes of the value meanwhile, they run as they would one by one. */
+static void test_runs_on_one_key(void **state)
+{
+    (void)state;
+    struct bytes wanted = {0};
+    char line[128];
+    for (unsigned i = 0; i < 3 * BATCH_MAX; i++) {
+        snprintf(line, sizeof line, "SADD k member:%u again", i);
+        feed_add(&f.input, line);
+        bytes_printf(&wanted, ":%u\r\n", i == 0 ? 2 : 1);
+    }
+    static const char *const lines[][2] = {
+        {"SADD k", "-ERR wrong number of arguments for 'sadd' command\r\n"},
+        {"SISMEMBER k member:7", ":1\r\n"},
+        {"ZADD k XX 1 a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"},
+        {"SREM k member:7", ":1\r\n"},
+        {"NOSUCH k member:7", "-ERR unknown command 'NOSUCH', with args beginning with: 'k' "
+                              "'member:7' \r\n"},
+        {"SISMEMBER k member:7", ":0\r\n"},
+        {"SMOVE k k2 member:8", ":1\r\n"},
+        {"DEL k", ":1\r\n"},
+        {"SREM k member:9", ":0\r\n"},
+        {"SET k v", "+OK\r\n"},
+        {"SADD k a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"},
+        {"PEXPIREAT k 1", ":1\r\n"},
+        {"ZADD k NX CH 1 a 2 b", ":2\r\n"},
+        {"ZSCORE k b", "$1\r\n2\r\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        feed_add(&f.input, lines[i][0]);
+        bytes_append(&wanted, lines[i][1], strlen(lines[i][1]));
+    }
+    check_fed(feed(&f, &f.input), FEED_MORE, f.input.len, bytes_str(&wanted));
+    bytes_free(&wanted);
+}
+
 static void test_execute(void **state)
 {
     (void)state;
@@ -473,6 +511,7 @@ int main(void)
         cmocka_unit_test_setup(test_reply_off_and_skip, each),
         cmocka_unit_test_setup(test_records, each),
         cmocka_unit_test_setup(test_replies_wait_for_the_log, each),
+        cmocka_unit_test_setup(test_runs_on_one_key, each),
         cmocka_unit_test_setup(test_execute, each),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
