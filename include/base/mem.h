@@ -37,6 +37,9 @@ size_t mem_used(void); /* bytes allocated by all joined threads; any thread */
 /* Bytes the calling thread has allocated so far, whatever was freed since; it has joined. A few
  * ns. */
 uint64_t mem_thread_allocated(void);
+/* Where the total that the calling thread has freed is kept; it has joined. Others may read it
+ * (RELAXED_LOAD) as long as the thread runs. */
+const uint64_t *mem_thread_freed(void);
 struct mem_stats {
     size_t allocated, active, resident, mapped, retained, metadata; /* bytes */
 };

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "engine/server.h"
 #include "keyspace/keyspace.h"
+#include "persist/lazyfree.h"
+#include "plog/plog.h"
 
 /* Allocated bytes less what the entries' heaps hold idle. Any thread; a short lock, so once a batch
  * or turn. */
@@ -12,6 +14,15 @@ ALWAYS_INLINE size_t server_used_memory(const struct server *server)
 {
     size_t allocated = mem_used(), idle = keyspace_idle_memory(server->keyspace);
     return allocated > idle ? allocated - idle : 0;
+}
+
+/* Of that what maxmemory is not compared with. The log's backlog: each eviction makes it longer, so
+ * that a reader that stands still would cost the whole data set. And what is being freed already:
+ * evicting more would not bring it back sooner. Any thread. */
+ALWAYS_INLINE size_t server_uncounted_memory(const struct server *server)
+{
+    size_t bytes = plog_memory(server->plog);
+    return server->lazyfree != NULL ? bytes + lazyfree_pending_bytes(server->lazyfree) : bytes;
 }
 
 #endif

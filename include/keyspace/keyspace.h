@@ -39,8 +39,10 @@ struct keyspace_hooks {
     /* Somebody waits for the key, and it has come into being, has another value, or is going
      * (keyspace/wait.h). The name is borrowed. Called before the change: only to be noted. */
     void (*ready)(void *ctx, struct hold *hold, const struct key *key);
-    /* Runs free_it(thing) on another thread, some time. NULL: done at once by the caller. */
-    void (*free_later)(void *ctx, void (*free_it)(void *thing), void *thing);
+    /* Runs free_it(thing) on another thread, some time: so many keys or values, of about so many
+     * bytes. NULL: done at once by the caller. */
+    void (*free_later)(void *ctx, void (*free_it)(void *thing), void *thing, uint64_t objects,
+                       size_t bytes);
 };
 
 struct keyspace_stats { /* one per worker: written by it alone, read by anyone with RELAXED_LOAD */
@@ -134,7 +136,11 @@ void keyspace_value_edited(struct entry *entry, struct value value);
  * removal. */
 struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *entry,
                                   int64_t expire_ms);
+/* lazy: a value of more than 64 allocations is freed by another thread; not lazy: only one whose
+ * freeing would keep others waiting. */
 void keyspace_remove(struct hold *hold, const struct key *key, struct entry *entry, bool lazy);
+/* A value that belongs to no key any more, as by keyspace_remove. */
+void keyspace_discard(struct hold *hold, struct value value, bool lazy);
 /* Moves value, expiry and clock of `from` to `to`, replacing what is there. Both shards held. */
 void keyspace_rename(struct hold *hold, const struct key *from, struct entry *entry,
                      const struct key *to);
@@ -145,7 +151,8 @@ uint8_t keyspace_frequency(const struct hold *hold, const struct entry *entry); 
 
 /* ---- whole databases, under HOLD_ALL ---- */
 
-size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy); /* how many keys went */
+/* How many keys went. Their memory is freed as by keyspace_remove. */
+size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy);
 void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b);
 
 /* ---- looking around ---- */

@@ -100,6 +100,7 @@ size_t entry_shape_size(const struct entry_shape *shape);
 struct entry *entry_build(struct shard *shard, const struct entry_shape *shape);
 void entry_free_shell(struct shard *shard, struct entry *e);            /* the allocation alone */
 void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy); /* what OUTLINE points to */
+void value_discard(struct keyspace *ks, struct value value, bool lazy);
 enum value_encoding string_encoding_of(struct slice value);
 
 /* recency.c: LRU and LFU. */

@@ -13,11 +13,14 @@ struct lazyfree;
 
 struct lazyfree *lazyfree_new(void);    /* starts the thread */
 void lazyfree_free(struct lazyfree *l); /* frees all that is pending, then ends the thread */
-/* Calls release(what) on the thread. objects: how many elements it stands for, for the
- * statistics. Any thread. */
-void lazyfree_push(struct lazyfree *l, void (*release)(void *what), void *what, uint64_t objects);
+/* Calls release(what) on the thread. objects: how many it stands for, for the statistics; bytes:
+ * about how many that frees. Any thread. */
+void lazyfree_push(struct lazyfree *l, void (*release)(void *what), void *what, uint64_t objects,
+                   size_t bytes);
 uint64_t lazyfree_pending(
     const struct lazyfree *l); /* objects not yet freed (lazyfree_pending_objects) */
+/* Bytes not yet freed, about: used memory that is on its way out. Any thread. */
+size_t lazyfree_pending_bytes(const struct lazyfree *l);
 uint64_t lazyfree_freed(const struct lazyfree *l); /* objects freed (lazyfreed_objects) */
 
 #endif

@@ -48,6 +48,10 @@ bool zset_remove(struct value *z, struct slice member); /* false: it was not the
 
 /* Removes up to `count` members from `rank` on; how many there were. O(log n + count) */
 size_t zset_remove_range(struct value *z, size_t rank, size_t count);
+/* The same, at the cost of the fewer, for ranges that may be nearly all there is: few that are left
+ * move to another value, and *rest is what the others are still in, which is the caller's to free;
+ * pointer NULL: nothing. */
+size_t zset_cut_range(struct value *z, size_t rank, size_t count, struct value *rest);
 
 /* Members with a score below `score`, with `after` those of that score too. O(log n) */
 size_t zset_below_score(struct value z, double score, bool after);

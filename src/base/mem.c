@@ -313,6 +313,12 @@ uint64_t mem_thread_allocated(void)
     return LIKELY(self.joined) ? *self.allocated : 0;
 }
 
+const uint64_t *mem_thread_freed(void)
+{
+    ASSERT(self.joined);
+    return self.freed;
+}
+
 size_t mem_used(void)
 {
     lock_take(&registry_lock);

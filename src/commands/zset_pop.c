@@ -16,7 +16,10 @@ size_t zset_pop(struct call *call, const struct key *key, struct entry *entry, u
     size_t all = zset_count(z), taken = (size_t)MIN_OF(count, all);
     struct zset_part part = {highest ? all - taken : 0, taken, highest};
     zset_reply_part(call, z, &part, shape);
-    zset_remove_range(&z, part.first, taken);
+    struct value rest;
+    zset_cut_range(&z, part.first, taken, &rest);
+    if (rest.pointer != NULL)
+        keyspace_discard(&call->hold, rest, true);
     zset_shrunk(call, key, entry, z, taken, highest ? "zpopmax" : "zpopmin");
     return taken;
 }

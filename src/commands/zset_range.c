@@ -298,7 +298,10 @@ static void remove_range(struct call *call, enum range_by by, const char *event)
         part = part_of(entry_value(entry), &range, false);
     if (part.count != 0) {
         struct value z = keyspace_edit_value(&call->hold, &key, entry);
-        zset_remove_range(&z, part.first, part.count);
+        struct value rest;
+        zset_cut_range(&z, part.first, part.count, &rest);
+        if (rest.pointer != NULL)
+            keyspace_discard(&call->hold, rest, true);
         zset_shrunk(call, &key, entry, z, part.count, event);
     }
     reply_int(call->reply, (int64_t)part.count);

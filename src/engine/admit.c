@@ -8,7 +8,6 @@
 #include "engine/settings.h"
 #include "guard/guard.h"
 #include "persist/persist.h"
-#include "plog/plog.h"
 
 #define EVICT_VICTIMS_PER_STEP 64   /* between two looks at the clock and at used memory */
 #define EVICT_STEPS            64   /* of one call at most */
@@ -231,11 +230,10 @@ static void plan_next_look(struct lane *lane, size_t used, size_t limit)
     lane->room_until = mem_thread_allocated() + step;
 }
 
-/* What maxmemory is compared with. The log's backlog does not count: each eviction makes it longer,
- * so that a reader that stands still would cost the whole data set. */
+/* What maxmemory is compared with: server_counted_memory. */
 static size_t counted_memory(const struct server *server, size_t used)
 {
-    return used - MIN_OF(used, plog_memory(server->plog));
+    return used - MIN_OF(used, server_uncounted_memory(server));
 }
 
 /* Evicts in steps until below the limit, out of time, or out of victims (false); *used is kept up

@@ -50,10 +50,11 @@ static void ready(void *ctx, struct hold *hold, const struct key *key)
     block_key_is_ready(server->lanes[hold->lane], key);
 }
 
-static void free_later(void *ctx, void (*free_it)(void *thing), void *thing)
+static void free_later(void *ctx, void (*free_it)(void *thing), void *thing, uint64_t objects,
+                       size_t bytes)
 {
     struct server *server = ctx;
-    lazyfree_push(server->lazyfree, free_it, thing, 1);
+    lazyfree_push(server->lazyfree, free_it, thing, objects, bytes);
 }
 
 void hooks_install(struct server *server)

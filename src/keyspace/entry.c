@@ -3,9 +3,11 @@
 #include "base/mem.h"
 #include "base/number.h"
 
-/* A value whose freeing takes more than this is given to another thread, if it may be freed
- * lazily. */
-#define LAZY_EFFORT_MIN 64
+/* A value whose freeing takes more than this is given to another thread: if it may be freed lazily,
+ * and if not, where it would take some 50 us and more. */
+#define LAZY_EFFORT_MIN  64
+#define EAGER_EFFORT_MAX 512
+#define MEMORY_SAMPLES   5 /* parts of a value looked at to tell its size */
 
 enum value_encoding string_encoding_of(struct slice value)
 {
@@ -99,13 +101,18 @@ static void free_boxed(void *boxed)
     mem_free(boxed);
 }
 
-void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy)
+void value_discard(struct keyspace *ks, struct value value, bool lazy)
 {
-    if (!(e->flags & ENTRY_OUTLINE))
-        return;
-    struct value value = entry_value(e);
-    if (lazy && ks->hooks.free_later != NULL && value_effort(value) > LAZY_EFFORT_MIN)
-        ks->hooks.free_later(ks->hooks.ctx, free_boxed, mem_dup(&value, sizeof value));
+    if (ks->hooks.free_later != NULL &&
+        value_effort(value) > (lazy ? LAZY_EFFORT_MIN : EAGER_EFFORT_MAX))
+        ks->hooks.free_later(ks->hooks.ctx, free_boxed, mem_dup(&value, sizeof value), 1,
+                             value_memory(value, MEMORY_SAMPLES));
     else
         value_free(value);
+}
+
+void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy)
+{
+    if (e->flags & ENTRY_OUTLINE)
+        value_discard(ks, entry_value(e), lazy);
 }

@@ -43,15 +43,17 @@ struct keyspace *keyspace_new(const struct keyspace_options *options)
 
 static void free_values_visit(void *item, void *ctx)
 {
-    entry_free_value(ctx, item, false);
-    if (entry_size(item) > CELLS_MAX)
+    const struct entry *e = item;
+    if (e->flags & ENTRY_OUTLINE)
+        value_free(entry_value(e));
+    if (entry_size(e) > CELLS_MAX)
         mem_free(item);
 }
 
-static void free_values(struct keyspace *ks, struct table *keys)
+static void free_values(struct table *keys)
 {
     for (uint64_t at = 0; at != TABLE_END;)
-        at = table_scan(keys, at, SIZE_MAX, SIZE_MAX, free_values_visit, ks);
+        at = table_scan(keys, at, SIZE_MAX, SIZE_MAX, free_values_visit, NULL);
 }
 
 void keyspace_free(struct keyspace *ks)
@@ -59,7 +61,7 @@ void keyspace_free(struct keyspace *ks)
     for (uint32_t i = 0; i < SHARD_COUNT; i++) {
         struct shard *shard = &ks->shards[i];
         for (uint32_t d = 0; d < ks->options.databases; d++) {
-            free_values(ks, shard->dbs[d].keys);
+            free_values(shard->dbs[d].keys);
             table_free(shard->dbs[d].keys);
             if (shard->dbs[d].due != NULL)
                 calendar_free(shard->dbs[d].due);
@@ -440,6 +442,11 @@ void keyspace_remove(struct hold *hold, const struct key *key, struct entry *e, 
     shard_remove(hold, key, e, lazy);
 }
 
+void keyspace_discard(struct hold *hold, struct value value, bool lazy)
+{
+    value_discard(hold->keyspace, value, lazy);
+}
+
 void keyspace_rename(struct hold *hold, const struct key *from, struct entry *e,
                      const struct key *to)
 {
@@ -469,9 +476,10 @@ void keyspace_rename(struct hold *hold, const struct key *from, struct entry *e,
 
 /* ---- whole databases ---- */
 
+#define FLUSHED_AT_ONCE 64 /* keys of a shard that a flush that is not lazy frees itself */
+
 /* What FLUSH takes away from one shard, to be freed elsewhere. */
 struct discarded {
-    struct keyspace *keyspace;
     struct table *keys;
     struct cells
         *cells;   /* NULL: still in use by other databases; the entries were freed one by one */
@@ -482,10 +490,18 @@ static void discard_free(void *thing)
 {
     struct discarded *d = thing;
     if (d->outline)
-        free_values(d->keyspace, d->keys);
+        free_values(d->keys);
     table_free(d->keys);
     cells_free_all(d->cells);
     mem_free(d);
+}
+
+/* About what it takes; values outside the cells are not counted. */
+static size_t discarded_bytes(const struct discarded *d)
+{
+    struct cells_stats stats;
+    cells_stats(d->cells, &stats);
+    return table_bytes(d->keys) + stats.held_bytes;
 }
 
 struct flush_one {
@@ -514,12 +530,14 @@ static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index
     if (others_empty(ks, shard, index)) {
         /* The whole heap goes with the table: nothing is walked unless entries own something. */
         struct discarded *d = mem_alloc(sizeof *d);
-        *d = (struct discarded){ks, db->keys, shard->cells, db->outline != 0};
+        *d = (struct discarded){db->keys, shard->cells, db->outline != 0};
+        lazy |= db->count > FLUSHED_AT_ONCE || d->outline;
+        size_t bytes = discarded_bytes(d);
         db->keys = table_new(entry_hash, ks);
         shard->cells = cells_new();
         RELAXED_STORE(&shard->idle, 0);
         if (lazy && ks->hooks.free_later != NULL)
-            ks->hooks.free_later(ks->hooks.ctx, discard_free, d);
+            ks->hooks.free_later(ks->hooks.ctx, discard_free, d, db->count, bytes);
         else
             discard_free(d);
     } else {

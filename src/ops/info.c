@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "commands/memory.h"
 #include "engine/call.h"
+#include "engine/memory.h"
 #include "engine/registry.h"
 #include "engine/settings.h"
 #include "guard/guard.h"
@@ -191,7 +192,7 @@ static void memory_section(struct info *info)
                  ratio(m.rss, m.allocator.resident), (long long)(m.rss - m.allocator.resident));
     bytes_printf(info->out, "mem_fragmentation_ratio:%.2f\r\nmem_fragmentation_bytes:%lld\r\n",
                  ratio(m.rss, m.used), (long long)(m.rss - m.used));
-    field(info, "mem_not_counted_for_evict", m.log);
+    field(info, "mem_not_counted_for_evict", server_uncounted_memory(info->server));
     field(info, "mem_replication_backlog", 0);
     field(info, "mem_total_replication_buffers", m.log);
     field(info, "mem_clients_slaves", 0);

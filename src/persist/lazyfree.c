@@ -1,28 +1,41 @@
-/* lazyfree.c - a queue, a thread that drains it, and two counters.
+/* lazyfree.c - a queue, a thread that drains it, and counters.
  *
  * Pushing wakes the thread only if it sleeps: it says so in `sleeping` before it looks at the
  * queue a last time, and a producer pushes before it looks at `sleeping` (both sequentially
  * consistent), so one of them sees the other.
+ *
+ * Pending bytes fall while one large value is being freed: they are what was announced less what
+ * the thread has freed in all, and whenever it is done with a value, what was announced of it is
+ * put right.
+ *
+ * The thread has less claim to a processor than workers have: where they share one, a request does
+ * not wait for the end of a time slice.
  */
 #include "persist/lazyfree.h"
 
 #include <pthread.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/queue.h"
+
+#define FREEING_NICE 5
 
 struct freeing {
     struct queue_node node;
     void (*release)(void *what);
     void *what;
     uint64_t objects;
+    size_t bytes;
 };
 
 struct lazyfree {
     struct queue queue;
-    uint64_t pushed, freed; /* atomic: objects */
-    uint32_t sleeping;      /* atomic */
-    uint32_t stop;          /* atomic */
+    uint64_t pushed, freed;      /* atomic: objects */
+    uint64_t announced;          /* atomic: bytes; put right to what was freed */
+    const uint64_t *freed_bytes; /* atomic: of the thread; NULL until it runs */
+    uint32_t sleeping;           /* atomic */
+    uint32_t stop;               /* atomic */
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     pthread_t thread;
@@ -32,9 +45,11 @@ static void drain(struct lazyfree *l)
 {
     for (struct queue_node *node; (node = queue_pop(&l->queue)) != NULL;) {
         struct freeing *f = CONTAINER_OF(node, struct freeing, node);
+        uint64_t objects = f->objects, announced = f->bytes, before = *l->freed_bytes;
         f->release(f->what);
-        RELAXED_ADD(&l->freed, f->objects);
         mem_free(f);
+        RELAXED_ADD(&l->announced, *l->freed_bytes - before - announced);
+        RELAXED_ADD(&l->freed, objects);
     }
 }
 
@@ -42,6 +57,10 @@ static void *run(void *arg)
 {
     struct lazyfree *l = arg;
     mem_thread_join();
+    (void)!nice(FREEING_NICE); /* of this thread alone */
+    const uint64_t *freed_bytes = mem_thread_freed();
+    RELAXED_ADD(&l->announced, *freed_bytes);
+    __atomic_store_n(&l->freed_bytes, freed_bytes, __ATOMIC_RELEASE);
     for (;;) {
         drain(l);
         if (__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE) && queue_is_empty(&l->queue))
@@ -84,10 +103,13 @@ void lazyfree_free(struct lazyfree *l)
     mem_free(l);
 }
 
-void lazyfree_push(struct lazyfree *l, void (*release)(void *what), void *what, uint64_t objects)
+void lazyfree_push(struct lazyfree *l, void (*release)(void *what), void *what, uint64_t objects,
+                   size_t bytes)
 {
     struct freeing *f = mem_alloc(sizeof *f);
-    *f = (struct freeing){.release = release, .what = what, .objects = MAX_OF(objects, 1u)};
+    *f = (struct freeing){
+        .release = release, .what = what, .objects = MAX_OF(objects, 1u), .bytes = bytes};
+    RELAXED_ADD(&l->announced, bytes);
     __atomic_fetch_add(&l->pushed, f->objects, __ATOMIC_SEQ_CST);
     queue_push(&l->queue, &f->node);
     if (__atomic_load_n(&l->sleeping, __ATOMIC_SEQ_CST))
@@ -98,6 +120,14 @@ uint64_t lazyfree_pending(const struct lazyfree *l)
 {
     uint64_t freed = RELAXED_LOAD(&l->freed);
     return __atomic_load_n(&l->pushed, __ATOMIC_SEQ_CST) - freed;
+}
+
+size_t lazyfree_pending_bytes(const struct lazyfree *l)
+{
+    const uint64_t *freed_bytes = __atomic_load_n(&l->freed_bytes, __ATOMIC_ACQUIRE);
+    uint64_t announced = RELAXED_LOAD(&l->announced);
+    uint64_t freed = freed_bytes ? RELAXED_LOAD(freed_bytes) : 0;
+    return announced > freed ? (size_t)(announced - freed) : 0;
 }
 
 uint64_t lazyfree_freed(const struct lazyfree *l)

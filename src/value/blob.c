@@ -5,6 +5,7 @@
 #include "value/class.h"
 
 #define BLOB_DOUBLING_MAX (1024 * 1024) /* room doubles up to this many bytes, then grows by it */
+#define EFFORT_BYTES      16384 /* giving back so many is about as much work as one small block */
 
 struct blob *blob_new(const void *data, size_t len, size_t cap)
 {
@@ -55,7 +56,8 @@ static void string_free(struct value value)
 
 static size_t string_effort(struct value value)
 {
-    return 1; /* one block whatever its size */
+    /* One block, but of pages that have to go back one by one. */
+    return 1 + ((struct blob *)value.pointer)->cap / EFFORT_BYTES;
 }
 
 static size_t string_memory(struct value value, size_t samples)

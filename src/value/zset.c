@@ -12,6 +12,8 @@
 
 #define COMPACTED   64     /* records moved, after a removal, to give memory back */
 #define INTEGER_MAX 0x1p62 /* scores between -this and this are kept as integers if they are */
+#define CUT_MIN     1024   /* members removed at once: what is left is moved instead ... */
+#define CUT_SHARE   4      /* ... if it is at most one member to so many */
 
 static bool is_small(struct value z)
 {
@@ -323,6 +325,33 @@ size_t zset_remove_range(struct value *z, size_t rank, size_t count)
     unsigned char *lp = z->pointer;
     listpack_delete_range(&lp, (int64_t)rank * 2, count * 2);
     z->pointer = lp;
+    return count;
+}
+
+/* A copy of the members outside of the range. */
+static struct value copy_outside(struct value z, size_t rank, size_t count)
+{
+    struct value copy = zset_new_large();
+    struct zset_at at;
+    struct zset_item item;
+    zset_seek(z, 0, &at);
+    for (size_t i = 0; i < rank && zset_next(z, &at, &item); i++)
+        large_add(copy, item.member, item.score);
+    zset_seek(z, rank + count, &at);
+    while (zset_next(z, &at, &item))
+        large_add(copy, item.member, item.score);
+    return copy;
+}
+
+size_t zset_cut_range(struct value *z, size_t rank, size_t count, struct value *rest)
+{
+    size_t all = zset_count(*z);
+    *rest = (struct value){0};
+    count = rank < all ? MIN_OF(count, all - rank) : 0;
+    if (is_small(*z) || count < CUT_MIN || (all - count) * CUT_SHARE > count)
+        return zset_remove_range(z, rank, count);
+    *rest = *z;
+    *z = copy_outside(*rest, rank, count);
     return count;
 }
 

@@ -251,7 +251,9 @@ def bench_types():
         with server.client() as client:
             client.must("RPUSH", "row", *[f"element-{i}" for i in range(300)])
             for start in range(0, 200000, 1000):
-                pairs = [x for i in range(start, start + 1000) for x in (i * 7, f"element:{i:012d}")]
+                pairs = [
+                    x for i in range(start, start + 1000) for x in (i * 7, f"element:{i:012d}")
+                ]
                 client.must("ZADD", "ranking", *pairs)
 
     piped = ("-c", 50, "-P", 16)
@@ -452,6 +454,56 @@ def save_under_load(start):
             prober.join()
         client.close()
         return (peak - resident) / resident, kept, worst_before, worst, seconds
+
+
+def element_requests(kind, count, batch=1000):
+    """Requests that make a value of `count` elements under "big"."""
+    for at in range(0, count, batch):
+        names = [f"element:{i}" for i in range(at, at + batch)]
+        if kind == "set":
+            yield encode("SADD", "big", *names)
+        elif kind == "list":
+            yield encode("RPUSH", "big", *names)
+        elif kind == "hash":
+            yield encode("HSET", "big", *[part for name in names for part in (name, "value")])
+        else:
+            yield encode("ZADD", "big", *[part for name in names for part in (len(name), name)])
+
+
+def worst_while(start, kind, count, *command):
+    """Worst GET in milliseconds while a command (or the save it begins) works on a large value:
+    the best of some tries, because others may disturb any of them.
+    """
+    worst = []
+    for _ in range(max(2, Options.rounds // 2)):
+        with start("--dbfilename", "bench.rdb") as server:
+            client = server.client(timeout=120)
+            for request in element_requests(kind, count):
+                client.send_raw(request)
+                client.read_raw()
+            prober = Prober(server.port)
+            prober.start()
+            time.sleep(0.3)
+            prober.take()
+            client.send_raw(encode(*command))
+            client.read_raw()
+            while server.info("persistence", client)["rdb_bgsave_in_progress"] == "1":
+                time.sleep(0.02)
+            time.sleep(0.3)
+            worst.append(prober.take())
+            prober.running = False
+            prober.join()
+            client.close()
+    return min(worst)
+
+
+def bench_large():
+    """Worst GET of another key while a value of a million elements is removed."""
+    count = int(1000000 * max(Options.scale, 0.2))
+    for kind in ("set", "hash", "zset", "list"):
+        sides = [worst_while(start, kind, count, "DEL", "big") for start in (spillway, redis)]
+        target = None if kind == "list" else 0.5
+        Table.compare(f"del-{kind} worst GET", *sides, lambda v: f"{v:.1f} ms", target)
 
 
 def bench_bgsave():

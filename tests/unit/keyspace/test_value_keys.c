@@ -125,6 +125,16 @@ static void test_large_values_are_freed_later(void **state)
     keyspace_options(w.ks)->lazy_server_del = true;
     world_set(&w, "replaced", "v", EXPIRE_NONE);
     assert_int_equal(w.later_count, 2);
+    keyspace_options(w.ks)->lazy_server_del = false;
+    put(&w, "still now", new_list(512, 1), EXPIRE_NONE);
+    put(&w, "would stall", new_list(513, 1), EXPIRE_NONE);
+    put(&w, "replaced", new_list(513, 1), EXPIRE_NONE);
+    remove_key(&w, "still now", false);
+    assert_int_equal(w.later_count, 2);
+    remove_key(&w, "would stall", false);
+    assert_int_equal(w.later_count, 3);
+    world_set(&w, "replaced", "v", EXPIRE_NONE);
+    assert_int_equal(w.later_count, 4);
     world_close(&w); /* frees them */
 }
 
@@ -148,10 +158,11 @@ static void test_flush_beside_another_database(void **state)
     assert_int_equal(w.later_count, 1);
     world_free_now(&w);
     put(&w, "again", new_list(65, 1), EXPIRE_NONE);
+    put(&w, "long", new_list(513, 1), EXPIRE_NONE);
     hold_take(&w.hold, HOLD_ALL);
-    assert_int_equal(keyspace_flush_db(&w.hold, 0, false), 1);
+    assert_int_equal(keyspace_flush_db(&w.hold, 0, false), 2);
     hold_drop(&w.hold);
-    assert_int_equal(w.later_count, 0);
+    assert_int_equal(w.later_count, 1);
     world_close(&w);
 }
 

@@ -58,9 +58,11 @@ UNUSED static void world_before_flush(void *ctx, struct hold *hold, uint32_t db)
     w->flushes++;
 }
 
-UNUSED static void world_free_later(void *ctx, void (*free_it)(void *thing), void *thing)
+UNUSED static void world_free_later(void *ctx, void (*free_it)(void *thing), void *thing,
+                                    uint64_t objects, size_t bytes)
 {
     struct world *w = ctx;
+    assert_true(objects != 0 && bytes != 0);
     assert_true(w->later_count < COUNT_OF(w->later));
     w->later_free = free_it;
     w->later[w->later_count++] = thing;

@@ -201,7 +201,11 @@ static void step(struct value *z, struct model *m, const struct value_limits *li
     case 1: {
         size_t first = (size_t)rand_below(random, NAMES), count = (size_t)rand_below(random, 4);
         size_t gone = first < m->count ? MIN_OF(count, m->count - first) : 0;
-        assert_int_equal(zset_remove_range(z, first, count), gone);
+        struct value rest = {0};
+        assert_int_equal(gone % 2 ? zset_cut_range(z, first, count, &rest)
+                                  : zset_remove_range(z, first, count),
+                         gone);
+        assert_null(rest.pointer); /* too few */
         if (gone != 0)
             model_remove(m, first, gone);
         break;
@@ -241,6 +245,50 @@ static void run_against_model(uint64_t seed, const struct value_limits *limits)
             zset_settle(&z, limits, 2);
     }
     value_free(z);
+}
+
+/* What is left of a large range is what is left, whichever way it was removed. */
+static void cut(size_t all, size_t rank, size_t count, bool moves)
+{
+    struct value z = zset_new_large(), other, rest;
+    char name[16];
+    for (size_t i = 0; i < all; i++)
+        zset_add(&z, &value_limits_default,
+                 slice_of(name, (size_t)snprintf(name, sizeof name, "m%zu", i * 11 % all)),
+                 (double)(i / 3));
+    other = value_copy(z);
+    size_t gone = zset_remove_range(&other, rank, count);
+    assert_int_equal(zset_cut_range(&z, rank, count, &rest), gone);
+    assert_int_equal(rest.pointer != NULL, moves);
+    assert_int_equal(zset_count(z), all - gone);
+    assert_int_equal(z.encoding, ENCODING_SKIPLIST);
+    struct zset_at at, other_at;
+    struct zset_item item, other_item;
+    zset_seek(z, 0, &at);
+    zset_seek(other, 0, &other_at);
+    while (zset_next(other, &other_at, &other_item)) {
+        assert_true(zset_next(z, &at, &item));
+        assert_true(slice_eq(item.member, other_item.member));
+        assert_true(item.score == other_item.score);
+        assert_true(zset_score(z, item.member, &item.score));
+    }
+    if (moves) {
+        assert_int_equal(zset_count(rest), all);
+        value_free(rest);
+    }
+    value_free(z);
+    value_free(other);
+}
+
+static void test_cut(void **state)
+{
+    cut(1401, 100, 1023, false);
+    cut(1280, 100, 1024, true); /* 256 are left: one to four */
+    cut(1281, 100, 1024, false);
+    cut(1500, 0, SIZE_MAX, true);
+    cut(5000, 7, 4990, true);
+    cut(5000, 5000, 1, false);
+    cut(5000, 100, SIZE_MAX - 50, true);
 }
 
 static void test_model(void **state)
@@ -345,9 +393,13 @@ static void test_listpacks_from_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries_at_the_bound),   cmocka_unit_test(test_values_at_the_bound),
-        cmocka_unit_test(test_scores_in_a_listpack),   cmocka_unit_test(test_model),
-        cmocka_unit_test(test_members_in_order),       cmocka_unit_test(test_shrinking),
+        cmocka_unit_test(test_entries_at_the_bound),
+        cmocka_unit_test(test_values_at_the_bound),
+        cmocka_unit_test(test_scores_in_a_listpack),
+        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_members_in_order),
+        cmocka_unit_test(test_shrinking),
         cmocka_unit_test(test_listpacks_from_outside),
     };
     mem_thread_join();
