@@ -71,7 +71,8 @@ struct server {
     void (*notable_call)(struct call *call, uint64_t us, uint64_t reply_bytes);
     /* Atomic: from so much on a call is told to notable_call. */
     uint64_t notable_us, notable_request_bytes, notable_reply_bytes;
-    /* A key expired or was evicted (event). Its shard is held: must be quick and take no shard. */
+    /* A key expired or was evicted (event), or fields of a hash expired ("hexpired"; and "del" next
+     * if none is left). Its shard is held: must be quick and take no shard. */
     void (*removed)(struct server *server, const struct key *key, const char *event);
     void (*notify)(struct call *call, char class, const char *event, const struct key *key);
 };

@@ -25,9 +25,10 @@ enum entry_flags {
     ENTRY_EXPIRES = 1,
     ENTRY_LONG_KEY = 2,
     ENTRY_OUTLINE = 4,
-    ENTRY_IN_CALENDAR = 8, /* a token due at or before expire_ms is in the shard's calendar */
+    ENTRY_IN_CALENDAR = 8, /* a token due at or before entry_due_ms is in the shard's calendar */
     ENTRY_EPOCH_SHIFT = 4, /* bits 4-6: snapshot epoch */
-    ENTRY_EPOCH_MASK = 0x70
+    ENTRY_EPOCH_MASK = 0x70,
+    ENTRY_ELEMENTS_EXPIRE = 0x80 /* elements of the value have times (fields of a hash) */
 };
 
 #define EXPIRE_NONE       INT64_MIN /* "no expiry" wherever an absolute time in ms is asked for */

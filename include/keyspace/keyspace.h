@@ -31,6 +31,11 @@ struct keyspace_hooks {
     void *ctx;
     /* The keyspace itself is removing a key. Called before the removal. */
     void (*removing)(void *ctx, struct hold *hold, const struct key *key, enum removal why);
+    /* The time of an element of the key's value is over: it is being removed. Before the removal. */
+    void (*removing_element)(void *ctx, struct hold *hold, const struct key *key,
+                             struct slice element);
+    /* That was so for some elements; `emptied`: the last one too, and the key has gone with it. */
+    void (*removed_elements)(void *ctx, struct hold *hold, const struct key *key, bool emptied);
     /* A pass is under way and this entry, not captured yet, is about to change or go. */
     void (*before_change)(void *ctx, struct hold *hold, uint32_t db, struct entry *entry);
     /* A pass is under way and a database is about to be emptied at once, or swapped with
@@ -47,6 +52,7 @@ struct keyspace_hooks {
 
 struct keyspace_stats { /* one per worker: written by it alone, read by anyone with RELAXED_LOAD */
     uint64_t hits, misses, expired, evicted, evicted_disk;
+    uint64_t expired_elements;
     uint64_t draws; /* owner: random numbers drawn for LFU */
 };
 
@@ -132,6 +138,21 @@ struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struc
  * The entry stays where it is. An emptied value is the caller's to remove, with keyspace_remove. */
 struct value keyspace_edit_value(struct hold *hold, const struct key *key, struct entry *entry);
 void keyspace_value_edited(struct entry *entry, struct value value);
+/* After an edit that may have given elements times of their own, taken them or removed such
+ * elements: the key is filed for when the first of them is due. due_before_ms: value_due_ms of the
+ * value before the edit. (Values that are put are looked at anyway.) */
+void keyspace_elements_timed(struct hold *hold, const struct key *key, struct entry *entry,
+                             int64_t due_before_ms);
+/* Removes elements whose time is over, up to `budget` of them, and answers the entry, or NULL if
+ * the last one went and the key with it. Leaves everything as it is under HOLD_LOADING and
+ * HOLD_READER. There may be more than the budget, or some that are found less than
+ * CALENDAR_GRAIN_MS late: who must not see them looks at their times. */
+struct entry *keyspace_expire_elements(struct hold *hold, const struct key *key,
+                                       struct entry *entry, size_t budget);
+/* For a caller that edits a value and removes from it an element whose time is over: counts it and
+ * tells the hooks; before the removal. Afterwards, once: keyspace_elements_expired. */
+void keyspace_expiring_element(struct hold *hold, const struct key *key, struct slice element);
+void keyspace_elements_expired(struct hold *hold, const struct key *key, bool emptied);
 /* Sets, or with EXPIRE_NONE removes, the expiry. A time in the past is the caller's to make a
  * removal. */
 struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, struct entry *entry,
@@ -159,6 +180,8 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b);
 
 size_t keyspace_size(const struct keyspace *ks, uint32_t db);    /* any thread, no lock */
 size_t keyspace_expires(const struct keyspace *ks, uint32_t db); /* any thread, no lock */
+/* Keys with elements that have times of their own; any thread, no lock. */
+size_t keyspace_elements_expire(const struct keyspace *ks, uint32_t db);
 /* Bytes that the entries' heaps hold and no entry uses: allocated, but not used memory as maxmemory
  * counts it, or evicting would not lower it until whole chunks are empty. Any thread, no lock. */
 size_t keyspace_idle_memory(const struct keyspace *ks);
@@ -180,7 +203,7 @@ bool keyspace_random(struct hold *hold, uint32_t db, uint64_t random, struct byt
 
 /* ---- periodic work, in slices of about 50 us; holds nothing before and after ---- */
 
-/* Removes due keys of the shards with index % lanes == hold->lane. True: more is due now. */
+/* Removes due keys, and due elements of values, of the shards with index % lanes == hold->lane. True: more is due now. */
 bool keyspace_expire_slice(struct hold *hold, unsigned lanes);
 /* Moves table growth along in those shards. True: more remains. */
 bool keyspace_upkeep_slice(struct hold *hold, unsigned lanes);

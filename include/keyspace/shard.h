@@ -22,6 +22,7 @@ struct shard_db {
     uint64_t rebuild_at;  /* position of a sweep that files every expiry anew, or TABLE_END */
     size_t count;         /* = table_count(keys); atomic for readers */
     size_t expires;       /* entries with an expiry; atomic for readers */
+    size_t elements;      /* entries with ENTRY_ELEMENTS_EXPIRE; atomic for readers */
     size_t outline;       /* entries that are, or own, something outside the cells */
 };
 
@@ -70,6 +71,15 @@ ALWAYS_INLINE bool entry_is_expired(const struct entry *e, int64_t now_ms)
     return entry_expires(e) && now_ms > entry_expire_ms(e);
 }
 
+/* When something in it is due at the earliest: the key or an element of its value. */
+ALWAYS_INLINE int64_t entry_due_ms(const struct entry *e)
+{
+    int64_t due_ms = entry_expires(e) ? entry_expire_ms(e) : VALUE_NEVER_DUE;
+    if (UNLIKELY(e->flags & ENTRY_ELEMENTS_EXPIRE))
+        due_ms = MIN_OF(due_ms, value_due_ms(entry_value(e)));
+    return due_ms;
+}
+
 /* Tells the pass, if one is under way and has not captured `e` yet, that `e` is about to change. */
 ALWAYS_INLINE void entry_before_change(struct hold *hold, uint32_t db, struct entry *e)
 {
@@ -82,6 +92,16 @@ ALWAYS_INLINE void entry_before_change(struct hold *hold, uint32_t db, struct en
 ALWAYS_INLINE uint32_t keyspace_dbs_used(const struct keyspace *ks)
 {
     return RELAXED_LOAD(&ks->dbs_used);
+}
+
+/* Notes in its flags whether elements of its value have times; the change in their number. */
+ALWAYS_INLINE int entry_note_elements(struct entry *e)
+{
+    bool before = e->flags & ENTRY_ELEMENTS_EXPIRE;
+    bool now = e->flags & ENTRY_OUTLINE && entry_type(e) != TYPE_STRING &&
+               value_due_ms(entry_value(e)) != VALUE_NEVER_DUE;
+    e->flags = (uint8_t)((e->flags & ~ENTRY_ELEMENTS_EXPIRE) | (now ? ENTRY_ELEMENTS_EXPIRE : 0));
+    return now - before;
 }
 
 /* entry.c: building and taking apart. The clock and flags of a fresh entry come from `hold` and the

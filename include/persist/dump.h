@@ -5,8 +5,8 @@
  *      +-----------+------------------------+--------------+------------+
  *
  * The check sum covers everything before it. We write RDB version 10, which redis-server 7.0 and
- * later read, and accept every version up to 11. Parsing never reads beyond the payload, whatever
- * is in it.
+ * later read, or 12 for hashes whose fields expire, and accept the versions that we read in files
+ * (persist/rdb.h). Parsing never reads beyond the payload, whatever is in it.
  */
 #ifndef SPILLWAY_PERSIST_DUMP_H
 #define SPILLWAY_PERSIST_DUMP_H

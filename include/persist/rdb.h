@@ -10,6 +10,11 @@
  * bits with the next byte (01), or 0x80: 32 bits, 0x81: 64 bits, both big endian. 11 marks a
  * string that is not plain bytes: 0xC0, 0xC1, 0xC2 a number of 8, 16, 32 bits little endian, 0xC3
  * LZF: compressed length, plain length, bytes.
+ *
+ * Versions. We write 10, which redis-server 7.0 and later read, unless a field of a hash has an
+ * expiry; then 12, which is redis-server 7.4 and later, and the two types for such hashes that came
+ * with it. (Valkey 9 has another one for them, in files that begin with "VALKEY080"; of the two,
+ * Redis's is read by more servers.) We read versions to 12, and Valkey's.
  */
 #ifndef SPILLWAY_PERSIST_RDB_H
 #define SPILLWAY_PERSIST_RDB_H
@@ -17,10 +22,14 @@
 #include "base/bytes.h"
 
 #define RDB_VERSION_WRITTEN 10 /* redis-server 7.0 and later */
-#define RDB_VERSION_MAX     11 /* 7.2 */
-#define RDB_LENGTH_MAX      9  /* bytes of an encoded length */
+#define RDB_VERSION_TIMED   12 /* with fields of hashes that expire: 7.4 and later */
+#define RDB_VERSION_MAX     12
+#define RDB_VALKEY_MIN      80 /* versions of Valkey's own, since 9.0 */
+#define RDB_VALKEY_MAX      89
+#define RDB_LENGTH_MAX      9 /* bytes of an encoded length */
 
 enum rdb_opcode {
+    RDB_OP_SLOT_INFO = 244,
     RDB_OP_FUNCTION2 = 245,
     RDB_OP_FUNCTION_PRE_GA = 246,
     RDB_OP_MODULE_AUX = 247,
@@ -55,7 +64,11 @@ enum rdb_type {
     RDB_TYPE_LIST_QUICKLIST_2 = 18,
     RDB_TYPE_STREAM_LISTPACKS_2 = 19,
     RDB_TYPE_SET_LISTPACK = 20,
-    RDB_TYPE_STREAM_LISTPACKS_3 = 21
+    RDB_TYPE_STREAM_LISTPACKS_3 = 21,
+    RDB_TYPE_HASH_2 = 22, /* Valkey's; in files of prereleases of Redis 7.4 something else */
+    RDB_TYPE_HASH_PRE_GA_2 = 23,
+    RDB_TYPE_HASH_METADATA = 24,
+    RDB_TYPE_HASH_LISTPACK_EX = 25
 };
 
 #define RDB_ENC_INT8     0xC0

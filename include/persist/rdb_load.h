@@ -25,6 +25,7 @@ struct rdb_reader {
     const char *why; /* set once something failed: what */
     int error;       /* negative errno of the source, or 0 */
     bool truncated;  /* it failed because the input ended */
+    bool valkey;     /* the numbers of types mean what they mean in Valkey 9 */
     /* What decides how values are kept. Set by rdb_load and dump_parse; at first the defaults. */
     const struct value_limits *limits;
 };

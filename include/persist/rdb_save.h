@@ -44,8 +44,10 @@ struct rdb_record {
 void rdb_writer_init(struct rdb_writer *w, rdb_sink_fn sink, void *ctx, bool compress,
                      bool checksum);
 void rdb_writer_free(struct rdb_writer *w);
-/* Magic and the usual aux fields. aof_base: the file is the base of a multi-part AOF. */
-void rdb_put_header(struct rdb_writer *w, int64_t now_s, uint64_t used_memory, bool aof_base);
+/* Magic and the usual aux fields. aof_base: the file is the base of a multi-part AOF. timed: hashes
+ * whose fields expire may follow; else none may. */
+void rdb_put_header(struct rdb_writer *w, int64_t now_s, uint64_t used_memory, bool aof_base,
+                    bool timed);
 void rdb_put_aux(struct rdb_writer *w, struct slice name, struct slice value);
 /* A hint before the first key of a database: how many keys, how many with an expiry. */
 void rdb_put_resize(struct rdb_writer *w, uint32_t db, uint64_t keys, uint64_t expires);

@@ -36,6 +36,8 @@ bool rdb_set_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out
 /* rdb_hash.c */
 void rdb_hash_append_listpack(const struct entry *entry, bool compress, struct bytes *out);
 void rdb_hash_append_fields(const struct entry *entry, bool compress, struct bytes *out);
+void rdb_hash_append_timed_listpack(const struct entry *entry, bool compress, struct bytes *out);
+void rdb_hash_append_timed_fields(const struct entry *entry, bool compress, struct bytes *out);
 bool rdb_hash_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
 
 /* rdb_zset.c */

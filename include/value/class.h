@@ -23,6 +23,7 @@ enum value_encoding {
     ENCODING_HASHTABLE,
     ENCODING_SKIPLIST,
     ENCODING_STREAM,
+    ENCODING_LISTPACKEX,
     ENCODING_COUNT
 };
 
@@ -35,12 +36,23 @@ struct value {
     uint8_t encoding;
 };
 
-/* One element: a list's or set's is one part, a hash's a field and its value, a sorted set's a
- * member and its score as "%.17g", a stream's its id "ms.seq" and then fields and values. Borrowed
- * for the call. */
+/* One element: a list's or set's is one part, a hash's a field, its value and, if it has one, its
+ * expiry in ms, a sorted set's a member and its score as "%.17g", a stream's its id "ms.seq" and
+ * then fields and values. Borrowed for the call. */
 typedef void (*value_visit_fn)(void *ctx, const struct slice *parts, unsigned count);
+/* The name of an element that is about to go because its time is over. The value must not be
+ * changed. */
+typedef void (*value_gone_fn)(void *ctx, struct slice name);
 
-/* None of these functions may be NULL. */
+#define VALUE_NEVER_DUE INT64_MAX
+
+enum value_expired {
+    VALUE_EXPIRED_ALL, /* nothing more is due now */
+    VALUE_MORE_DUE,
+    VALUE_EMPTIED /* the last element has gone; the value is valid */
+};
+
+/* None of these functions may be NULL, except the last two. */
 struct value_class {
     bool ordered; /* elements have an order that is part of the value */
     void (*free)(struct value value);
@@ -52,6 +64,14 @@ struct value_class {
     size_t (*memory)(struct value value, size_t samples);
     struct value (*copy)(struct value value); /* shares nothing that may change */
     void (*each)(struct value value, value_visit_fn visit, void *ctx);
+    /* Both NULL: elements of the type have no times of their own. */
+    /* expire has nothing to do before this; VALUE_NEVER_DUE: no element has a time. It may be too
+     * early. O(1). */
+    int64_t (*due_ms)(struct value value);
+    /* Removes elements whose time is over: up to `budget` of them, looking at some hundred others
+     * at most for the rest. Pointer and encoding of the value may be others then. */
+    enum value_expired (*expire)(struct value *value, int64_t now_ms, size_t budget,
+                                 value_gone_fn gone, void *ctx);
 };
 
 /* Whether this server can hold such values at all. */
@@ -62,6 +82,10 @@ size_t value_effort(struct value value);
 size_t value_memory(struct value value, size_t samples);
 struct value value_copy(struct value value);
 void value_each(struct value value, value_visit_fn visit, void *ctx);
+int64_t value_due_ms(struct value value); /* VALUE_NEVER_DUE in types without times */
+/* Of a value with a due time. */
+enum value_expired value_expire(struct value *value, int64_t now_ms, size_t budget,
+                                value_gone_fn gone, void *ctx);
 
 /* Rows of the types; each in its own file. */
 extern const struct value_class string_class; /* blob.c */

@@ -3,7 +3,7 @@
  * The bytes are those that redis-server answers for the same data. With SHA-1 as H and ^ for
  * exclusive or, an ordered sequence is folded by  mix: d = H(d ^ H(part)), a collection without
  * order by  add: d = d ^ H(part).  A key's digest mixes name, type (32 bits, big endian) and value,
- * and adds a mark if it expires; a data set's adds the keys, and mixes the number of each database
+ * and adds a mark if it expires, as that of a field of a hash does; a data set's adds the keys, and mixes the number of each database
  * that is not empty before them.
  */
 #include "base/sha1.h"
@@ -69,15 +69,29 @@ static void add_element(void *digest, const struct slice *parts, unsigned count)
     add(digest, element.bytes, sizeof element.bytes);
 }
 
+/* A field, its value and perhaps its expiry. */
+static void add_field(void *digest, const struct slice *parts, unsigned count)
+{
+    struct digest field = {{0}};
+    mix_parts(&field, parts, 2);
+    if (count > 2)
+        add(&field, "!!hexpire!!", 11);
+    add(digest, field.bytes, sizeof field.bytes);
+}
+
 static void mix_value(struct digest *d, const struct entry *entry)
 {
-    mix_number(d, type_number(entry_type(entry)));
-    if (entry_type(entry) == TYPE_STRING) {
+    enum value_type type = entry_type(entry);
+    mix_number(d, type_number(type));
+    if (type == TYPE_STRING) {
         struct slice string = entry_string(entry);
         mix(d, string.data, string.len);
     } else {
         value_each(entry_value(entry),
-                   value_is_ordered(entry_type(entry)) ? mix_parts : add_element, d);
+                   type == TYPE_HASH        ? add_field
+                   : value_is_ordered(type) ? mix_parts
+                                            : add_element,
+                   d);
     }
     if (entry_expires(entry))
         add(d, "!!expire!!", 10);

@@ -11,9 +11,11 @@ void hash_hincrby(struct call *call)
     int64_t by, number = 0;
     char room[HASH_TEXT], digits[NUMBER_TEXT_MAX];
     struct slice value;
-    if (!call_i64(call, 3, &by, NULL) || !hash_find(call, &key, FIND_WRITE, &entry))
+    struct hash_names names = {.at = 2, .count = 1};
+    if (!call_i64(call, 3, &by, NULL) ||
+        !hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
         return;
-    if (entry != NULL && hash_get(entry_value(entry), call->argv[2], room, &value) &&
+    if (entry != NULL && hash_get(entry_value(entry), HASH_SEE_ALL, call->argv[2], room, &value) &&
         !number_parse_i64(value, &number)) {
         call_error(call, "ERR hash value is not an integer");
         return;
@@ -27,24 +29,35 @@ void hash_hincrby(struct call *call)
     reply_int(call->reply, number);
 }
 
-/* Logged as the HSET of its result: other machines may calculate otherwise. */
+/* Logged as the HSET of its result: other machines may calculate otherwise. That takes the expiry
+ * of the field away, so it is logged too. */
+static void effect_result(struct call *call, struct slice key, struct slice text, int64_t expire_ms)
+{
+    const struct slice effect[] = {SLICE("HSET"), key, call->argv[2], text};
+    call_effect(call, COUNT_OF(effect), effect);
+    if (expire_ms != HASH_NO_EXPIRY)
+        hash_effect_expire(call, key, expire_ms, &call->argv[2], 1);
+}
+
 void hash_hincrbyfloat(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry;
     long double by, number = 0;
     char room[HASH_TEXT], digits[NUMBER_FLOAT_TEXT_MAX];
-    struct slice value;
+    struct hash_names names = {.at = 2, .count = 1};
+    struct hash_field field = {.expire_ms = HASH_NO_EXPIRY};
     if (!call_long_double(call, 3, &by, NULL))
         return;
     if (!isfinite(by)) {
         call_error(call, "ERR value is NaN or Infinity");
         return;
     }
-    if (!hash_find(call, &key, FIND_WRITE, &entry))
+    if (!hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
         return;
-    if (entry != NULL && hash_get(entry_value(entry), call->argv[2], room, &value) &&
-        !number_parse_long_double(value, &number)) {
+    if (entry != NULL &&
+        hash_find_field(entry_value(entry), HASH_SEE_ALL, call->argv[2], room, &field) &&
+        !number_parse_long_double(field.value, &number)) {
         call_error(call, "ERR hash value is not a float");
         return;
     }
@@ -54,8 +67,7 @@ void hash_hincrbyfloat(struct call *call)
         return;
     }
     struct slice text = slice_of(digits, number_print_long_double(digits, number));
-    struct slice effect[] = {SLICE("HSET"), key.name, call->argv[2], text};
     hash_put(call, &key, entry, call->argv[2], text, "hincrbyfloat");
-    call_effect(call, COUNT_OF(effect), effect);
+    effect_result(call, key.name, text, field.expire_ms);
     reply_bulk(call->reply, text);
 }

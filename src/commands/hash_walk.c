@@ -7,33 +7,31 @@
 
 /* ---- replying a field ---- */
 
-static bool reply_name(void *reply, struct slice field, struct slice value)
+static bool reply_name(void *reply, const struct hash_field *field)
 {
-    (void)value;
-    reply_bulk(reply, field);
+    reply_bulk(reply, field->name);
     return true;
 }
 
-static bool reply_value(void *reply, struct slice field, struct slice value)
+static bool reply_value(void *reply, const struct hash_field *field)
 {
-    (void)field;
-    reply_bulk(reply, value);
+    reply_bulk(reply, field->value);
     return true;
 }
 
-static bool reply_both(void *reply, struct slice field, struct slice value)
+static bool reply_both(void *reply, const struct hash_field *field)
 {
-    reply_bulk(reply, field);
-    reply_bulk(reply, value);
+    reply_bulk(reply, field->name);
+    reply_bulk(reply, field->value);
     return true;
 }
 
 /* An array of both, in RESP3. */
-static bool reply_pair(void *reply, struct slice field, struct slice value)
+static bool reply_pair(void *reply, const struct hash_field *field)
 {
     if (((struct reply_buffer *)reply)->resp3)
         reply_array(reply, 2);
-    return reply_both(reply, field, value);
+    return reply_both(reply, field);
 }
 
 /* ---- all of them ---- */
@@ -44,13 +42,13 @@ static void reply_all(struct call *call, hash_visit_fn visit)
     struct entry *entry;
     if (!hash_find(call, &key, FIND_READ, &entry))
         return;
-    size_t count = entry != NULL ? hash_count(entry_value(entry)) : 0;
+    size_t count = entry != NULL ? hash_count_seen(entry_value(entry), hash_now(call)) : 0;
     if (visit == reply_both)
         reply_map(call->reply, count);
     else
         reply_array(call->reply, count);
     if (entry != NULL)
-        hash_each(entry_value(entry), visit, call->reply);
+        hash_each(entry_value(entry), hash_now(call), visit, call->reply);
 }
 
 void hash_hgetall(struct call *call)
@@ -87,22 +85,54 @@ static bool read_hrandfield(struct call *call, int64_t *count, bool *with_values
     return true;
 }
 
+static void reply_head(struct call *call, uint64_t fields, bool with_values)
+{
+    reply_array(call->reply, with_values && !call->reply->resp3 ? fields * 2 : fields);
+}
+
+/* How many there will be is known last: some may be past their expiry. */
+static void reply_distinct(struct call *call, struct value hash, uint64_t count, bool with_values)
+{
+    struct reply_buffer fields;
+    reply_buffer_init(&fields);
+    fields.resp3 = call->reply->resp3;
+    reply_head(call,
+               hash_sample(hash, hash_now(call), &call->lane->random, count,
+                           with_values ? reply_pair : reply_name, &fields),
+               with_values);
+    reply_raw(call->reply, bytes_slice(&fields.bytes));
+    reply_buffer_free(&fields);
+}
+
+static bool ignore(void *ctx, const struct hash_field *field)
+{
+    return true;
+}
+
+static void reply_repeated(struct call *call, struct value hash, uint64_t count, bool with_values)
+{
+    struct rand *random = &call->lane->random;
+    if (!hash_pick(hash, hash_now(call), random, ignore, NULL))
+        count = 0;
+    reply_head(call, count, with_values);
+    for (uint64_t i = 0; i < count; i++)
+        hash_pick(hash, hash_now(call), random, with_values ? reply_pair : reply_name, call->reply);
+}
+
 static void reply_some(struct call *call, struct value hash, int64_t count, bool with_values)
 {
-    hash_visit_fn visit = with_values ? reply_pair : reply_name;
-    struct rand *random = &call->lane->random;
-    if (count < -REPEATS_MAX) {
+    if (count < -REPEATS_MAX)
         call_error(call, "ERR value is out of range");
-        return;
-    }
-    uint64_t many = count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, hash_count(hash));
-    reply_array(call->reply, with_values && !call->reply->resp3 ? many * 2 : many);
-    if (count >= 0) {
-        hash_sample(hash, random, many, visit, call->reply);
-        return;
-    }
-    for (uint64_t i = 0; i < many; i++)
-        hash_pick(hash, random, visit, call->reply);
+    else if (count < 0)
+        reply_repeated(call, hash, (uint64_t)-count, with_values);
+    else
+        reply_distinct(call, hash, (uint64_t)count, with_values);
+}
+
+static void reply_one(struct call *call, struct value hash)
+{
+    if (!hash_pick(hash, hash_now(call), &call->lane->random, reply_name, call->reply))
+        reply_null(call->reply);
 }
 
 void hash_hrandfield(struct call *call)
@@ -117,7 +147,7 @@ void hash_hrandfield(struct call *call)
     if (entry == NULL)
         counted ? reply_array(call->reply, 0) : reply_null(call->reply);
     else if (!counted)
-        hash_pick(entry_value(entry), &call->lane->random, reply_name, call->reply);
+        reply_one(call, entry_value(entry));
     else
         reply_some(call, entry_value(entry), count, with_values);
 }
@@ -129,15 +159,15 @@ struct hscan {
     struct scan_reply *reply;
 };
 
-static bool visit_match(void *ctx, struct slice field, struct slice value)
+static bool visit_match(void *ctx, const struct hash_field *field)
 {
     struct hscan *scan = ctx;
     struct scan_reply *reply = scan->reply;
-    if (!scan_matches(scan->options, field))
+    if (!scan_matches(scan->options, field->name))
         return true;
     reply->count += scan->options->no_values ? 1 : 2;
-    return scan->options->no_values ? reply_name(&reply->elements, field, value)
-                                    : reply_both(&reply->elements, field, value);
+    return scan->options->no_values ? reply_name(&reply->elements, field)
+                                    : reply_both(&reply->elements, field);
 }
 
 void hash_hscan(struct call *call)
@@ -155,7 +185,7 @@ void hash_hscan(struct call *call)
     scan_begin(call, &reply);
     struct hscan scan = {&options, &reply};
     cursor = entry == NULL ? 0
-                           : hash_scan(entry_value(entry), cursor, (uint64_t)options.count,
-                                       visit_match, &scan);
+                           : hash_scan(entry_value(entry), hash_now(call), cursor,
+                                       (uint64_t)options.count, visit_match, &scan);
     scan_end(call, &reply, cursor);
 }

@@ -179,6 +179,7 @@ static struct entry *shard_store(struct hold *hold, const struct key *key, struc
     struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
     struct shard_db *db = &shard->dbs[key->db];
     int expires = entry_expires(fresh), outline = is_outside_cells(fresh);
+    int elements = entry_note_elements(fresh);
     if (UNLIKELY(shard->waiters != 0) && !(old != NULL && value_moved))
         wait_signal(hold, key);
     if (old == NULL) {
@@ -190,6 +191,7 @@ static struct entry *shard_store(struct hold *hold, const struct key *key, struc
         table_replace(db->keys, key->hash, old, fresh);
         expires -= entry_expires(old);
         outline -= is_outside_cells(old);
+        elements -= (old->flags & ENTRY_ELEMENTS_EXPIRE) != 0;
         if (!value_moved)
             entry_free_value(shard->keyspace, old,
                              RELAXED_LOAD(&shard->keyspace->options.lazy_server_del));
@@ -197,27 +199,36 @@ static struct entry *shard_store(struct hold *hold, const struct key *key, struc
     }
     if (expires != 0)
         RELAXED_STORE(&db->expires, db->expires + (size_t)expires);
+    if (UNLIKELY(elements != 0))
+        RELAXED_STORE(&db->elements, db->elements + (size_t)elements);
     db->outline += (size_t)outline;
-    if (entry_expires(fresh) && !(fresh->flags & ENTRY_IN_CALENDAR))
+    if (fresh->flags & (ENTRY_EXPIRES | ENTRY_ELEMENTS_EXPIRE) &&
+        !(fresh->flags & ENTRY_IN_CALENDAR))
         expire_file(hold, db, fresh, key->hash);
     return fresh;
 }
 
-/* Whether a token already filed for `old` also serves an entry that expires at expire_ms. */
-static uint8_t calendar_flag(const struct entry *old, int64_t expire_ms)
+/* Whether a token already filed for `old` also serves an entry that expires at expire_ms and has
+ * an element that is due at elements_ms. */
+static uint8_t calendar_flag(const struct entry *old, int64_t expire_ms, int64_t elements_ms)
 {
     if (old == NULL || !(old->flags & ENTRY_IN_CALENDAR))
         return 0;
-    bool serves =
-        expire_ms == EXPIRE_NONE || (entry_expires(old) && expire_ms >= entry_expire_ms(old));
-    return serves ? ENTRY_IN_CALENDAR : 0;
+    int64_t due_ms = expire_ms != EXPIRE_NONE ? MIN_OF(expire_ms, elements_ms) : elements_ms;
+    if (due_ms == VALUE_NEVER_DUE)
+        return ENTRY_IN_CALENDAR;
+    int64_t old_ms = entry_due_ms(old);
+    return old_ms != VALUE_NEVER_DUE && due_ms >= old_ms ? ENTRY_IN_CALENDAR : 0;
 }
 
 static struct entry *put_shape(struct hold *hold, const struct key *key, struct entry *old,
                                struct entry_shape *shape, bool value_moved)
 {
     struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
-    shape->keep_flags = calendar_flag(old, shape->expire_ms);
+    struct value value = {shape->pointer, (uint8_t)shape->type, (uint8_t)shape->encoding};
+    int64_t elements_ms = shape->pointer != NULL && shape->type != TYPE_STRING ? value_due_ms(value)
+                                                                               : VALUE_NEVER_DUE;
+    shape->keep_flags = calendar_flag(old, shape->expire_ms, elements_ms);
     return shard_store(hold, key, old, entry_build(shard, shape), value_moved);
 }
 
@@ -339,7 +350,7 @@ struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, str
                                 .value = {NULL, len},
                                 .expire_ms = expire_ms,
                                 .clock = clock,
-                                .keep_flags = calendar_flag(old, expire_ms)};
+                                .keep_flags = calendar_flag(old, expire_ms, VALUE_NEVER_DUE)};
     struct blob *blob = NULL;
     if (!string_fits_inline(key, len, expire_ms))
         shape.pointer = blob = blob_new(NULL, len, old == NULL ? len : len + len / 4);
@@ -390,7 +401,9 @@ struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, stru
     entry_before_change(hold, key->db, e);
     struct shard_db *db = &keyspace_shard(hold->keyspace, key->hash)->dbs[key->db];
     if (entry_expires(e) && expire_ms != EXPIRE_NONE) {
-        uint8_t keep = calendar_flag(e, expire_ms);
+        int64_t elements_ms =
+            e->flags & ENTRY_ELEMENTS_EXPIRE ? value_due_ms(entry_value(e)) : VALUE_NEVER_DUE;
+        uint8_t keep = calendar_flag(e, expire_ms, elements_ms);
         memcpy(e->rest, &expire_ms, 8);
         e->flags = (uint8_t)((e->flags & ~(ENTRY_EPOCH_MASK | ENTRY_IN_CALENDAR)) | keep |
                              hold->keyspace->epoch << ENTRY_EPOCH_SHIFT);
@@ -424,6 +437,8 @@ static void shard_unlink(struct hold *hold, const struct key *key, struct entry 
     RELAXED_STORE(&db->count, db->count - 1);
     if (entry_expires(e))
         RELAXED_STORE(&db->expires, db->expires - 1);
+    if (UNLIKELY(e->flags & ENTRY_ELEMENTS_EXPIRE))
+        RELAXED_STORE(&db->elements, db->elements - 1);
     if (is_outside_cells(e))
         db->outline--;
 }
@@ -552,6 +567,7 @@ static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index
     db->outline = 0;
     RELAXED_STORE(&db->count, 0);
     RELAXED_STORE(&db->expires, 0);
+    RELAXED_STORE(&db->elements, 0);
 }
 
 size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy)
@@ -578,12 +594,14 @@ static void shard_swap(struct shard_db *a, struct shard_db *b)
     a->rebuild_at = b->rebuild_at;
     RELAXED_STORE(&a->count, b->count);
     RELAXED_STORE(&a->expires, b->expires);
+    RELAXED_STORE(&a->elements, b->elements);
     a->outline = b->outline;
     b->keys = was.keys;
     b->due = was.due;
     b->rebuild_at = was.rebuild_at;
     RELAXED_STORE(&b->count, was.count);
     RELAXED_STORE(&b->expires, was.expires);
+    RELAXED_STORE(&b->elements, was.elements);
     b->outline = was.outline;
 }
 

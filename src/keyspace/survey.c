@@ -23,6 +23,14 @@ size_t keyspace_expires(const struct keyspace *ks, uint32_t db)
     return sum;
 }
 
+size_t keyspace_elements_expire(const struct keyspace *ks, uint32_t db)
+{
+    size_t sum = 0;
+    for (uint32_t i = 0; i < SHARD_COUNT; i++)
+        sum += RELAXED_LOAD(&ks->shards[i].dbs[db].elements);
+    return sum;
+}
+
 size_t keyspace_idle_memory(const struct keyspace *ks)
 {
     size_t sum = cells_pool_idle();

@@ -264,6 +264,8 @@ static void stats_section(struct info *info)
     stats_sum(info->server, &sum);
     traffic_stats(info, &sum);
     zero_fields(info, syncs);
+    field(info, "expired_subkeys", sum.keyspace.expired_elements); /* Redis's name for it ... */
+    field(info, "expired_fields", sum.keyspace.expired_elements);  /* ... and Valkey's */
     field(info, "expired_keys", sum.keyspace.expired);
     text_field(info, "expired_stale_perc", "0.00");
     field(info, "expired_time_cap_reached_count", 0);
@@ -419,9 +421,13 @@ static void keyspace_section(struct info *info)
         size_t keys = keyspace_size(keyspace, db);
         if (keys == 0)
             continue;
-        bytes_printf(info->out, "db%u:keys=%zu,expires=%zu,avg_ttl=%lld\r\n", db, keys,
+        size_t timed = keyspace_elements_expire(keyspace, db);
+        bytes_printf(info->out, "db%u:keys=%zu,expires=%zu,avg_ttl=%lld", db, keys,
                      keyspace_expires(keyspace, db),
                      (long long)keyspace_average_ttl_ms(info->hold, db));
+        if (timed != 0)
+            bytes_printf(info->out, ",subexpiry=%zu", timed);
+        bytes_append_str(info->out, "\r\n");
     }
 }
 

@@ -23,9 +23,11 @@ static uint64_t read_little(const char *at, unsigned bytes)
     return v;
 }
 
+/* Behind the payload that begins at `start`, with its type. */
 static void append_footer(struct bytes *out, size_t start)
 {
-    append_little(out, RDB_VERSION_WRITTEN, 2);
+    bool timed = (uint8_t)out->data[start] >= RDB_TYPE_HASH_METADATA;
+    append_little(out, timed ? RDB_VERSION_TIMED : RDB_VERSION_WRITTEN, 2);
     append_little(out, crc64(0, out->data + start, out->len - start), 8);
 }
 
@@ -45,13 +47,24 @@ void dump_frame(uint8_t rdb_type, struct slice value, struct bytes *out)
     append_footer(out, start);
 }
 
+static uint64_t version_of(struct slice payload)
+{
+    return read_little(payload.data + payload.len - FOOTER_BYTES, 2);
+}
+
+static bool is_valkeys(uint64_t version)
+{
+    return version >= RDB_VALKEY_MIN && version <= RDB_VALKEY_MAX;
+}
+
 bool dump_verify(struct slice payload)
 {
     if (payload.len < FOOTER_BYTES)
         return false;
-    const char *footer = payload.data + payload.len - FOOTER_BYTES;
-    return read_little(footer, 2) <= RDB_VERSION_MAX &&
-           read_little(footer + 2, 8) == crc64(0, payload.data, payload.len - 8);
+    uint64_t version = version_of(payload);
+    return (version <= RDB_VERSION_MAX || is_valkeys(version)) &&
+           read_little(payload.data + payload.len - 8, 8) ==
+               crc64(0, payload.data, payload.len - 8);
 }
 
 enum dump_result dump_parse(struct slice payload, const struct value_limits *limits,
@@ -62,6 +75,7 @@ enum dump_result dump_parse(struct slice payload, const struct value_limits *lim
     struct rdb_reader r;
     rdb_reader_init(&r, slice_of(payload.data, payload.len - FOOTER_BYTES));
     r.limits = limits;
+    r.valkey = is_valkeys(version_of(payload));
     uint8_t type;
     if (!rdb_read_byte(&r, &type) || !rdb_value_read(&r, type, out))
         return DUMP_BAD_FORMAT;

@@ -1,7 +1,18 @@
 /* rdb_hash.c - hashes in RDB: listpacks as they are (type 16), tables field by field (type 4); read
- * in every form that redis-server has written.
+ * in every form that redis-server has written, and Valkey's own.
  *
- * The oldest of them is a zipmap (type 9):
+ * Fields that expire. The first two are Redis's since 7.4, which we write too; times are in
+ * milliseconds since 1970, 8 bytes little endian where they do not say otherwise:
+ *
+ *   type 25   earliest time, listpack as a string: field, value, time, field, value, time ..., in
+ *             the order of ENCODING_LISTPACKEX (value/hash.h); times are integers, 0 is none
+ *   type 24   earliest time, length, and so many times: time, field, value; the time is a length: 0
+ *             is none, else 1 more than it is later than the earliest
+ *   type 22   Valkey 9: length, and so many times: field, value, time; -1 is none
+ *
+ * Types 22 and 23 of a file of Redis are what prereleases of 7.4 wrote; they are refused.
+ *
+ * The oldest form is a zipmap (type 9):
  *
  *      +-----------+-----+-------+-----+------+-------+------+- -+------+
  *      | count: u8 | len | field | len | free | value | free | ... | 0xFF |
@@ -16,7 +27,8 @@
 #include "persist/ziplist.h"
 #include "value/hash.h"
 
-#define COMPARED_MAX 16 /* fields: up to so many are compared each with each */
+#define TIME_MAX     (INT64_MAX / 4) /* ms: later ones are not believed */
+#define COMPARED_MAX 16              /* fields: up to so many are compared each with each */
 
 /* ---- writing ---- */
 
@@ -29,22 +41,50 @@ void rdb_hash_append_listpack(const struct entry *entry, bool compress, struct b
 struct writing {
     struct bytes *out;
     bool compress;
+    bool timed;
+    int64_t first_ms; /* with timed: the earliest expiry */
 };
 
-static bool append_field(void *ctx, struct slice field, struct slice value)
+static void append_time(struct bytes *out, int64_t time_ms)
+{
+    for (unsigned i = 0; i < sizeof time_ms; i++)
+        bytes_append_char(out, (char)((uint64_t)time_ms >> 8 * i));
+}
+
+static bool append_field(void *ctx, const struct hash_field *field)
 {
     const struct writing *writing = ctx;
-    rdb_append_string(writing->out, field, writing->compress);
-    rdb_append_string(writing->out, value, writing->compress);
+    if (writing->timed)
+        rdb_append_length(writing->out, field->expire_ms != HASH_NO_EXPIRY
+                                            ? (uint64_t)(field->expire_ms - writing->first_ms) + 1
+                                            : 0);
+    rdb_append_string(writing->out, field->name, writing->compress);
+    rdb_append_string(writing->out, field->value, writing->compress);
     return true;
 }
 
 void rdb_hash_append_fields(const struct entry *entry, bool compress, struct bytes *out)
 {
-    struct writing writing = {out, compress};
+    struct writing writing = {.out = out, .compress = compress};
     struct value hash = entry_value(entry);
     rdb_append_length(out, hash_count(hash));
-    hash_each(hash, append_field, &writing);
+    hash_each(hash, HASH_SEE_ALL, append_field, &writing);
+}
+
+void rdb_hash_append_timed_listpack(const struct entry *entry, bool compress, struct bytes *out)
+{
+    append_time(out, hash_first_expiry(entry_value(entry)));
+    rdb_hash_append_listpack(entry, compress, out);
+}
+
+void rdb_hash_append_timed_fields(const struct entry *entry, bool compress, struct bytes *out)
+{
+    struct value hash = entry_value(entry);
+    struct writing writing = {
+        .out = out, .compress = compress, .timed = true, .first_ms = hash_first_expiry(hash)};
+    append_time(out, writing.first_ms);
+    rdb_append_length(out, hash_count(hash));
+    hash_each(hash, HASH_SEE_ALL, append_field, &writing);
 }
 
 /* ---- reading ---- */
@@ -56,10 +96,20 @@ struct reading {
     bool has_field;
 };
 
+static bool add_timed(struct reading *reading, struct slice field, struct slice value,
+                      int64_t expire_ms)
+{
+    if (expire_ms != HASH_NO_EXPIRY && (expire_ms < 0 || expire_ms > TIME_MAX))
+        return rdb_fail(reading->r, "a field of a hash with an impossible expiry");
+    if (expire_ms == 0)
+        expire_ms = 1; /* as long ago as can be said */
+    return hash_set(&reading->hash, reading->r->limits, field, value, expire_ms) ||
+           rdb_fail(reading->r, "a hash with a field twice");
+}
+
 static bool add_field(struct reading *reading, struct slice field, struct slice value)
 {
-    return hash_set(&reading->hash, reading->r->limits, field, value) ||
-           rdb_fail(reading->r, "a hash with a field twice");
+    return add_timed(reading, field, value, HASH_NO_EXPIRY);
 }
 
 static bool read_fields(struct reading *reading)
@@ -73,6 +123,56 @@ static bool read_fields(struct reading *reading)
             !add_field(reading, bytes_slice(&reading->first), bytes_slice(&reading->second)))
             return false;
     return true;
+}
+
+static bool read_time(struct reading *reading, int64_t *time_ms)
+{
+    uint64_t raw;
+    bool ok = rdb_read_u64(reading->r, &raw);
+    if (ok)
+        *time_ms = (int64_t)raw;
+    return ok;
+}
+
+/* A field, its value, and, in Valkey's form, its time; else the time came before. */
+static bool read_timed_field(struct reading *reading, int64_t expire_ms, bool valkey)
+{
+    if (!rdb_read_string(reading->r, &reading->first) ||
+        !rdb_read_string(reading->r, &reading->second) ||
+        (valkey && !read_time(reading, &expire_ms)))
+        return false;
+    if (valkey && expire_ms == -1)
+        expire_ms = HASH_NO_EXPIRY;
+    return add_timed(reading, bytes_slice(&reading->first), bytes_slice(&reading->second),
+                     expire_ms);
+}
+
+static bool read_valkeys(struct reading *reading)
+{
+    uint64_t count;
+    bool ok = rdb_read_length(reading->r, &count);
+    for (uint64_t i = 0; ok && i < count; i++)
+        ok = read_timed_field(reading, HASH_NO_EXPIRY, true);
+    return ok;
+}
+
+/* Type 24. */
+static bool read_timed_fields(struct reading *reading)
+{
+    uint64_t count, later;
+    int64_t first_ms;
+    bool ok = read_time(reading, &first_ms) && rdb_read_length(reading->r, &count);
+    if (ok && (first_ms < 0 || first_ms > TIME_MAX))
+        return rdb_fail(reading->r, "a hash with an impossible earliest expiry");
+    for (uint64_t i = 0; ok && i < count; i++) {
+        ok = rdb_read_length(reading->r, &later);
+        if (ok && later > (uint64_t)TIME_MAX)
+            return rdb_fail(reading->r, "a field of a hash with an impossible expiry");
+        if (ok)
+            ok = read_timed_field(
+                reading, later != 0 ? first_ms + (int64_t)later - 1 : HASH_NO_EXPIRY, false);
+    }
+    return ok;
 }
 
 /* Fields and values by turns; a field is kept until its value is there. */
@@ -137,8 +237,16 @@ static bool read_zipmap(struct reading *reading)
     return at + 1 == map.len || rdb_fail(reading->r, "a damaged zipmap");
 }
 
+/* The field behind the one at `at`, of which each takes `width` elements; 0: it was the last. */
+static uint32_t next_field(const unsigned char *listpack, uint32_t at, unsigned width)
+{
+    while (width-- > 0)
+        at = listpack_next(listpack, at);
+    return at;
+}
+
 /* Whether no field is there twice: each with each, or by a table of their positions. */
-static bool fields_differ(const unsigned char *listpack, size_t fields)
+static bool fields_differ(const unsigned char *listpack, size_t fields, unsigned width)
 {
     char room[LISTPACK_TEXT];
     size_t places = 64;
@@ -148,9 +256,9 @@ static bool fields_differ(const unsigned char *listpack, size_t fields)
     bool differ = true;
     for (uint32_t at = listpack_first(listpack); at && differ;) {
         struct slice field = listpack_text(listpack, at, room);
-        uint32_t next = listpack_next(listpack, listpack_next(listpack, at));
+        uint32_t next = next_field(listpack, at, width);
         if (table == NULL) {
-            differ = listpack_find(listpack, next, field, 1) == 0;
+            differ = listpack_find(listpack, next, field, width - 1) == 0;
         } else {
             size_t i = hash_bytes(field.data, field.len, 0) & (places - 1);
             for (; table[i] != 0 && differ; i = (i + 1) & (places - 1))
@@ -163,19 +271,73 @@ static bool fields_differ(const unsigned char *listpack, size_t fields)
     return differ;
 }
 
-static bool read_listpack(struct reading *reading)
+/* A listpack of different fields, each of `width` elements, is in reading->first; else fails. */
+static bool is_listpack_of(struct reading *reading, unsigned width)
 {
     const unsigned char *listpack = (const unsigned char *)reading->first.data;
     if (!listpack_validate(listpack, reading->first.len, true, NULL, NULL))
         return rdb_fail(reading->r, "a damaged listpack");
     size_t elements = listpack_count(listpack);
-    if (elements % 2 != 0)
-        return rdb_fail(reading->r, "a hash with a field without value");
-    if (!fields_differ(listpack, elements / 2))
-        return rdb_fail(reading->r, "a hash with a field twice");
+    if (elements % width != 0)
+        return rdb_fail(reading->r, "a hash with a field without value or time");
+    return fields_differ(listpack, elements / width, width) ||
+           rdb_fail(reading->r, "a hash with a field twice");
+}
+
+static bool read_listpack(struct reading *reading)
+{
+    if (!is_listpack_of(reading, 2))
+        return false;
     value_free(reading->hash);
-    reading->hash = hash_adopt(listpack_copy(listpack), reading->r->limits);
+    reading->hash =
+        hash_adopt(listpack_copy((const unsigned char *)reading->first.data), reading->r->limits);
     return true;
+}
+
+/* Whether the times of a listpack are what hash_adopt_timed asks for; false after failing if one is
+ * none at all. */
+static bool times_in_order(struct reading *reading, const unsigned char *listpack, bool *in_order)
+{
+    int64_t before = 1, time;
+    *in_order = true;
+    for (uint32_t at = listpack_first(listpack); at; at = next_field(listpack, at, 3)) {
+        if (!listpack_integer(listpack, next_field(listpack, at, 2), &time) || time < 0 ||
+            time > TIME_MAX)
+            return rdb_fail(reading->r, "a field of a hash with an impossible expiry");
+        bool is_first = at == listpack_first(listpack);
+        if (time == 0 ? is_first : before == 0 || time < before)
+            *in_order = false;
+        before = time;
+    }
+    return true;
+}
+
+/* Type 25. One out of order is read field by field. */
+static bool read_timed_listpack(struct reading *reading)
+{
+    int64_t first_ms, time = 0;
+    bool in_order;
+    char room[LISTPACK_TEXT], value[LISTPACK_TEXT];
+    if (!read_time(reading, &first_ms) || !rdb_read_string(reading->r, &reading->first) ||
+        !is_listpack_of(reading, 3))
+        return false;
+    const unsigned char *listpack = (const unsigned char *)reading->first.data;
+    if (!times_in_order(reading, listpack, &in_order))
+        return false;
+    if (in_order && listpack_first(listpack) != 0) {
+        value_free(reading->hash);
+        reading->hash = hash_adopt_timed(listpack_copy(listpack), reading->r->limits);
+        return true;
+    }
+    bool ok = true;
+    for (uint32_t at = listpack_first(listpack); at && ok; at = next_field(listpack, at, 3)) {
+        if (!listpack_integer(listpack, next_field(listpack, at, 2), &time))
+            return false;
+        ok = add_timed(reading, listpack_text(listpack, at, room),
+                       listpack_text(listpack, listpack_next(listpack, at), value),
+                       time != 0 ? time : HASH_NO_EXPIRY);
+    }
+    return ok;
 }
 
 static bool read_any(struct reading *reading, uint8_t rdb_type)
@@ -183,6 +345,14 @@ static bool read_any(struct reading *reading, uint8_t rdb_type)
     bool ok;
     if (rdb_type == RDB_TYPE_HASH)
         ok = read_fields(reading);
+    else if (rdb_type == RDB_TYPE_HASH_2 && reading->r->valkey)
+        ok = read_valkeys(reading);
+    else if (rdb_type == RDB_TYPE_HASH_2 || rdb_type == RDB_TYPE_HASH_PRE_GA_2)
+        ok = rdb_fail(reading->r, "a hash as only prereleases of Redis 7.4 wrote it");
+    else if (rdb_type == RDB_TYPE_HASH_METADATA)
+        ok = read_timed_fields(reading);
+    else if (rdb_type == RDB_TYPE_HASH_LISTPACK_EX)
+        ok = read_timed_listpack(reading);
     else if (!rdb_read_string(reading->r, &reading->first))
         ok = false;
     else if (rdb_type == RDB_TYPE_HASH_LISTPACK)

@@ -270,13 +270,14 @@ static bool read_header(struct loader *l)
     char magic[9];
     if (!rdb_read(l->r, magic, sizeof magic))
         return false;
-    if (memcmp(magic, "REDIS", 5) != 0)
+    l->r->valkey = memcmp(magic, "VALKEY", 6) == 0;
+    if (!l->r->valkey && memcmp(magic, "REDIS", 5) != 0)
         return rdb_fail(l->r, "it is not an RDB file");
     l->result->is_rdb = true;
-    int version = 0;
-    for (const char *digit = magic + 5; digit < magic + sizeof magic; digit++)
+    int version = 0, lowest = l->r->valkey ? RDB_VALKEY_MIN : 1;
+    for (const char *digit = magic + (l->r->valkey ? 6 : 5); digit < magic + sizeof magic; digit++)
         version = *digit >= '0' && *digit <= '9' ? version * 10 + (*digit - '0') : -100000;
-    if (version < 1 || version > RDB_VERSION_MAX)
+    if (version < lowest || version > (l->r->valkey ? RDB_VALKEY_MAX : RDB_VERSION_MAX))
         return rdb_fail(l->r, "an RDB version this server does not know");
     l->result->version = version;
     return true;
@@ -391,6 +392,8 @@ static bool read_opcode(struct loader *l, uint8_t opcode, struct pending *p, boo
         return read_select(l);
     case RDB_OP_RESIZEDB:
         return rdb_read_length(l->r, &n) && rdb_read_length(l->r, &n);
+    case RDB_OP_SLOT_INFO: /* how many keys, and how many that expire, a slot of a cluster has */
+        return rdb_read_length(l->r, &n) && rdb_read_length(l->r, &n) && rdb_read_length(l->r, &n);
     case RDB_OP_AUX:
         return read_aux(l);
     case RDB_OP_FUNCTION2:
@@ -411,7 +414,7 @@ static bool read_body(struct loader *l)
         uint8_t opcode;
         if (!rdb_read_byte(l->r, &opcode))
             return false;
-        if (opcode >= RDB_OP_FUNCTION2) {
+        if (opcode >= RDB_OP_SLOT_INFO) {
             if (!read_opcode(l, opcode, &pending, &end))
                 return false;
             continue;

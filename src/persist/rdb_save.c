@@ -1,4 +1,9 @@
-/* rdb_save.c - RDB as a stream: lengths, strings, records, header and footer. */
+/* rdb_save.c - RDB as a stream: lengths, strings, records, header and footer.
+ *
+ * The header comes first and names the version, which depends on what follows: whether a field of
+ * any hash expires. A pass knows that at its cut (keyspace_elements_expire), before it writes the
+ * header; later changes are none of its business.
+ */
 #include "persist/rdb_save.h"
 
 #include <liblzf/lzf.h>
@@ -188,11 +193,12 @@ static void put_aux_number(struct rdb_writer *w, const char *name, uint64_t valu
     rdb_put_aux(w, slice_str(name), slice_of(text, number_print_u64(text, value)));
 }
 
-void rdb_put_header(struct rdb_writer *w, int64_t now_s, uint64_t used_memory, bool aof_base)
+void rdb_put_header(struct rdb_writer *w, int64_t now_s, uint64_t used_memory, bool aof_base,
+                    bool timed)
 {
     if (w->commands)
         return;
-    bytes_printf(&w->buffer, "REDIS%04d", RDB_VERSION_WRITTEN);
+    bytes_printf(&w->buffer, "REDIS%04d", timed ? RDB_VERSION_TIMED : RDB_VERSION_WRITTEN);
     rdb_put_aux(w, SLICE("redis-ver"), SLICE("7.2.4"));
     put_aux_number(w, "redis-bits", sizeof(void *) * 8);
     put_aux_number(w, "ctime", (uint64_t)now_s);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/panic.h"
+#include "value/hash.h"
 
 /* ---- strings ---- */
 
@@ -38,10 +39,16 @@ static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
                   [ENCODING_LISTPACK] = {RDB_TYPE_SET, rdb_set_append_members},
                   [ENCODING_HASHTABLE] = {RDB_TYPE_SET, rdb_set_append_members}},
     [TYPE_HASH] = {[ENCODING_LISTPACK] = {RDB_TYPE_HASH_LISTPACK, rdb_hash_append_listpack},
+                   [ENCODING_LISTPACKEX] = {RDB_TYPE_HASH_LISTPACK_EX,
+                                            rdb_hash_append_timed_listpack},
                    [ENCODING_HASHTABLE] = {RDB_TYPE_HASH, rdb_hash_append_fields}},
     [TYPE_ZSET] = {[ENCODING_LISTPACK] = {RDB_TYPE_ZSET_LISTPACK, rdb_zset_append_listpack},
                    [ENCODING_SKIPLIST] = {RDB_TYPE_ZSET_2, rdb_zset_append_large}},
 };
+
+/* Of a table some of whose fields expire. */
+static const struct value_writer timed_writer = {RDB_TYPE_HASH_METADATA,
+                                                 rdb_hash_append_timed_fields};
 
 struct value_parser {
     enum value_type type;
@@ -66,12 +73,18 @@ static const struct value_parser readers[] = {
     [RDB_TYPE_HASH_ZIPLIST] = {TYPE_HASH, rdb_hash_read},
     [RDB_TYPE_HASH_LISTPACK] = {TYPE_HASH, rdb_hash_read},
     [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, NULL},
+    [RDB_TYPE_HASH_2] = {TYPE_HASH, rdb_hash_read},
+    [RDB_TYPE_HASH_PRE_GA_2] = {TYPE_HASH, rdb_hash_read},
+    [RDB_TYPE_HASH_METADATA] = {TYPE_HASH, rdb_hash_read},
+    [RDB_TYPE_HASH_LISTPACK_EX] = {TYPE_HASH, rdb_hash_read},
 };
 
 static const struct value_writer *writer_of(const struct entry *entry)
 {
     const struct value_writer *writer = &writers[entry_type(entry)][entry_encoding(entry)];
     ASSERT(writer->append);
+    if (writer->written == RDB_TYPE_HASH && hash_expires(entry_value(entry)))
+        return &timed_writer;
     return writer;
 }
 

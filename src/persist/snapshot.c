@@ -343,6 +343,14 @@ static void put_sizes(struct snapshot *s)
     RELAXED_STORE(&s->keys_total, total);
 }
 
+static bool has_timed_fields(const struct snapshot *s)
+{
+    for (uint32_t db = 0; db < keyspace_options(s->keyspace)->databases; db++)
+        if (keyspace_elements_expire(s->keyspace, db) != 0)
+            return true;
+    return false;
+}
+
 static void cut(struct snapshot *s)
 {
     struct hold hold = saver_hold(s);
@@ -354,6 +362,8 @@ static void cut(struct snapshot *s)
     RELAXED_STORE(&s->limit, s->job->buffer_limit ? s->job->buffer_limit : SNAPSHOT_BUFFER_LIMIT);
     s->recency_kind = recency_of_policy(s->keyspace);
     s->state = PASS_RUNNING;
+    rdb_put_header(&s->writer, hold.now_ms / 1000, mem_used(), s->job->aof_base,
+                   has_timed_fields(s));
     put_sizes(s);
     if (s->job->at_cut)
         s->job->at_cut(s->job->ctx, &hold, s->job->log_offset);
@@ -449,7 +459,6 @@ int snapshot_run(struct snapshot *s, struct snapshot_job *job)
     RELAXED_STORE(&s->keys_done, 0);
     rdb_writer_init(&s->writer, job->sink, job->sink_ctx, job->compress, job->checksum);
     s->writer.commands = job->commands;
-    rdb_put_header(&s->writer, clock_wall_ms() / 1000, mem_used(), job->aof_base);
     s->slice = (struct chunk_list){0};
     list_room(&s->slice, 0);
 

@@ -5,7 +5,8 @@
 static const char *const type_names[TYPE_COUNT] = {"string", "list", "set",
                                                    "zset",   "hash", "stream"};
 static const char *const encoding_names[ENCODING_COUNT] = {
-    "raw", "int", "embstr", "listpack", "quicklist", "intset", "hashtable", "skiplist", "stream",
+    "raw",    "int",       "embstr",   "listpack", "quicklist",
+    "intset", "hashtable", "skiplist", "stream",   "listpackex",
 };
 
 static const struct value_class *const classes[TYPE_COUNT] = {
@@ -62,4 +63,16 @@ struct value value_copy(struct value value)
 void value_each(struct value value, value_visit_fn visit, void *ctx)
 {
     class_of(value.type)->each(value, visit, ctx);
+}
+
+int64_t value_due_ms(struct value value)
+{
+    const struct value_class *class = class_of(value.type);
+    return class->due_ms != NULL ? class->due_ms(value) : VALUE_NEVER_DUE;
+}
+
+enum value_expired value_expire(struct value *value, int64_t now_ms, size_t budget,
+                                value_gone_fn gone, void *ctx)
+{
+    return class_of(value->type)->expire(value, now_ms, budget, gone, ctx);
 }

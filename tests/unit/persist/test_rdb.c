@@ -146,7 +146,7 @@ static void write_sample(struct bytes *out, bool checksum)
 {
     struct rdb_writer w;
     rdb_writer_init(&w, into_bytes, out, true, checksum);
-    rdb_put_header(&w, 1700000000, 12345, true);
+    rdb_put_header(&w, 1700000000, 12345, true, false);
     rdb_put_resize(&w, 0, 3, 1);
     struct rdb_record r = {
         .db = 0, .expire_ms = EXPIRE_NONE, .key = SLICE("a"), .value = SLICE("1")};
@@ -242,7 +242,7 @@ static void an_error_of_the_sink_sticks(void **state)
         int left = after;
         struct rdb_writer w;
         rdb_writer_init(&w, fail_later, &left, false, true);
-        rdb_put_header(&w, 0, 0, false);
+        rdb_put_header(&w, 0, 0, false, false);
         char value[70000] = {0};
         struct rdb_record r = {
             .expire_ms = EXPIRE_NONE, .key = SLICE("k"), .value = slice_of(value, sizeof value)};
