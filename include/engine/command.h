@@ -35,7 +35,7 @@ enum command_flags { /* names in COMMAND INFO are Redis's */
                      CMD_ALLOW_BUSY = 1 << 18,
                      CMD_NO_MANDATORY_KEYS = 1 << 19,
                      /* ours, not shown */
-                     CMD_WHOLE_KEYSPACE = 1 << 24, /* hold every shard */
+                     CMD_WHOLE_KEYSPACE = 1 << 24, /* hold every shard (see wants_all) */
                      CMD_NO_HOLD = 1 << 25,        /* takes its shards itself (SCAN ...) */
                      CMD_SHRINK = 1 << 26,         /* only ever frees: always admitted, logged from
                                                  the reclaim reserve */
@@ -123,6 +123,10 @@ struct key_spec {
 typedef int (*command_keys_fn)(uint32_t argc, const struct slice *argv, uint32_t *positions,
                                uint16_t *flags, uint32_t max);
 
+/* Whether a CMD_WHOLE_KEYSPACE command wants every shard with these arguments; else those of the
+ * keys that the row finds are enough. argc may be any. */
+typedef bool (*command_all_fn)(uint32_t argc, const struct slice *argv);
+
 struct command {
     const char *name; /* lower case; a subcommand's own name without its parent's */
     command_fn run;
@@ -131,6 +135,7 @@ struct command {
     uint32_t acl; /* categories besides those that follow from flags (read, write, fast ...) */
     struct key_spec keys[KEY_SPECS_MAX];
     command_keys_fn find_keys;
+    command_all_fn wants_all; /* NULL: CMD_WHOLE_KEYSPACE says all */
     /* Where the names of elements are that are looked up in the value of the first key: the first
      * one's argument (0: there are none) and how many further the next one is (0: no other). Only a
      * hint what to prefetch, so it may be wrong where options come before. */

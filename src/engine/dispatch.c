@@ -99,7 +99,8 @@ static void resolve(struct batch *batch, struct pending *p, const struct server 
         }
     }
     locate_keys(batch, p, server);
-    if (p->command->flags & CMD_WHOLE_KEYSPACE)
+    if (UNLIKELY(p->command->flags & CMD_WHOLE_KEYSPACE) &&
+        (p->command->wants_all == NULL || p->command->wants_all(p->argc, p->argv)))
         p->mask = HOLD_ALL;
 }
 
