@@ -45,4 +45,8 @@ void rdb_zset_append_listpack(const struct entry *entry, bool compress, struct b
 void rdb_zset_append_large(const struct entry *entry, bool compress, struct bytes *out);
 bool rdb_zset_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
 
+/* rdb_stream.c */
+void rdb_stream_append(const struct entry *entry, bool compress, struct bytes *out);
+bool rdb_stream_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
+
 #endif

@@ -59,9 +59,9 @@ void stream_node_read(const struct stream_node *node, uint32_t at, struct stream
 /* Makes a tombstone of the live entry at that position; returns where it is then. */
 uint32_t stream_node_bury(struct stream_node *node, uint32_t at);
 
-/* Whether the bytes are a node under that id: every element, every count, ids that rise from the
- * master's on, one entry at least. Says how many are live and which id is the last, which may be a
- * tombstone's. O(len) */
+/* Whether the bytes are a node under that id: every element, every count, one entry at least, live
+ * ones that rise from the master's id on (tombstones need not: XSETID may go back behind one). Says
+ * how many are live and which id is the last of those. O(len) */
 bool stream_node_validate(struct slice bytes, struct stream_id master, uint64_t *live,
                           struct stream_id *last) NODISCARD;
 

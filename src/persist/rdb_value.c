@@ -44,6 +44,7 @@ static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
                    [ENCODING_HASHTABLE] = {RDB_TYPE_HASH, rdb_hash_append_fields}},
     [TYPE_ZSET] = {[ENCODING_LISTPACK] = {RDB_TYPE_ZSET_LISTPACK, rdb_zset_append_listpack},
                    [ENCODING_SKIPLIST] = {RDB_TYPE_ZSET_2, rdb_zset_append_large}},
+    [TYPE_STREAM] = {[ENCODING_STREAM] = {RDB_TYPE_STREAM_LISTPACKS_2, rdb_stream_append}},
 };
 
 /* Of a table some of whose fields expire. */
@@ -72,7 +73,9 @@ static const struct value_parser readers[] = {
     [RDB_TYPE_HASH_ZIPMAP] = {TYPE_HASH, rdb_hash_read},
     [RDB_TYPE_HASH_ZIPLIST] = {TYPE_HASH, rdb_hash_read},
     [RDB_TYPE_HASH_LISTPACK] = {TYPE_HASH, rdb_hash_read},
-    [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, NULL},
+    [RDB_TYPE_STREAM_LISTPACKS] = {TYPE_STREAM, rdb_stream_read},
+    [RDB_TYPE_STREAM_LISTPACKS_2] = {TYPE_STREAM, rdb_stream_read},
+    [RDB_TYPE_STREAM_LISTPACKS_3] = {TYPE_STREAM, rdb_stream_read},
     [RDB_TYPE_HASH_2] = {TYPE_HASH, rdb_hash_read},
     [RDB_TYPE_HASH_PRE_GA_2] = {TYPE_HASH, rdb_hash_read},
     [RDB_TYPE_HASH_METADATA] = {TYPE_HASH, rdb_hash_read},

@@ -1,8 +1,9 @@
 /* stream.c - the entries of streams: adding, walking, deleting, trimming; and the class.
  *
- * Invariants: every node has a live entry; nodes' ids rise, and all entries of a node are below the
- * id of the next; tail is the last node; length is the sum of live entries; first_id is that of the
- * first live entry, or 0-0.
+ * Invariants: every node has a live entry; nodes' ids rise, and all live entries of a node are
+ * below the id of the next; tail is the last node; length is the sum of live entries; first_id is
+ * that of the first live entry, or 0-0. Tombstones need not be in order: last_id may be set back
+ * behind one that is the last.
  */
 #include "value/stream.h"
 #include <inttypes.h>
@@ -95,21 +96,30 @@ enum stream_added stream_add(struct stream *s, const struct value_limits *limits
     return STREAM_ADDED;
 }
 
+/* The front is another one now. */
+static void find_first(struct stream *s)
+{
+    struct stream_iterator it;
+    struct stream_entry entry = {.id = STREAM_ID_MIN};
+    stream_seek(s, STREAM_ID_MIN, STREAM_ID_MAX, false, &it);
+    if (!stream_next(&it, &entry))
+        entry.id = STREAM_ID_MIN;
+    s->first_id = entry.id;
+}
+
 bool stream_adopt_node(struct stream *s, struct stream_id master, struct slice bytes)
 {
-    struct stream_id last = STREAM_ID_MIN;
+    struct stream_id last;
     uint64_t live;
-    if (s->tail != NULL) {
-        struct stream_place place;
-        stream_node_read(s->tail, stream_node_last(s->tail), &place);
-        last = place.id;
-    }
+    stream_edge(s, true, &last);
     if (stream_id_compare(master, last) <= 0 || !stream_node_validate(bytes, master, &live, &last))
         return false;
     if (live == 0) /* tombstones only: of no use */
         return true;
     insert_node(s, stream_node_of(master, (const unsigned char *)bytes.data));
     s->length += live;
+    if (s->length == live)
+        find_first(s);
     return true;
 }
 
@@ -162,11 +172,13 @@ bool stream_next(struct stream_iterator *it, struct stream_entry *out)
         stream_node_read(it->node, it->entry, &place);
         it->part = place.part;
         it->left = place.left;
+        if (place.flags & STREAM_ENTRY_DELETED)
+            continue;
         bool low = stream_id_compare(place.id, it->from) < 0;
         bool high = stream_id_compare(place.id, it->to) > 0;
         if (it->reverse ? low : high)
             return finish(it);
-        if (low || high || place.flags & STREAM_ENTRY_DELETED)
+        if (low || high)
             continue;
         it->master = place.flags & STREAM_SAME_FIELDS ? stream_node_names(it->node) : 0;
         *out = (struct stream_entry){place.id, place.pairs};
@@ -219,17 +231,6 @@ bool stream_edge(const struct stream *s, bool last, struct stream_id *out)
 }
 
 /* ---- deleting ---- */
-
-/* After entries have gone from the front. */
-static void find_first(struct stream *s)
-{
-    struct stream_iterator it;
-    struct stream_entry entry = {.id = STREAM_ID_MIN};
-    stream_seek(s, STREAM_ID_MIN, STREAM_ID_MAX, false, &it);
-    if (!stream_next(&it, &entry))
-        entry.id = STREAM_ID_MIN;
-    s->first_id = entry.id;
-}
 
 /* One live entry. Returns where it is then, or 0: the node is gone with its last one. */
 static uint32_t bury(struct stream *s, struct stream_node *node, uint32_t at)
@@ -311,24 +312,26 @@ static bool may_go(const struct trimming *t, struct stream_id id)
     return t->how->references != STREAM_ACKNOWLEDGED_ONLY || !stream_is_referenced(t->s, id);
 }
 
-/* Entry by entry, until enough is gone or the node is. */
-static void trim_node(struct trimming *t, struct stream_node *node)
+/* Entry by entry, until enough is gone or the node is. True: it is. */
+static bool trim_node(struct trimming *t, struct stream_node *node)
 {
     struct stream_place place;
     uint32_t at = stream_node_first(node);
     while (at != 0) {
         stream_node_read(node, at, &place);
-        if (is_reached(t, place.id))
-            return;
-        if (!(place.flags & STREAM_ENTRY_DELETED) && may_go(t, place.id)) {
+        bool deleted = place.flags & STREAM_ENTRY_DELETED;
+        if (!deleted && is_reached(t, place.id))
+            return false;
+        if (!deleted && may_go(t, place.id)) {
             t->gone++;
             at = bury(t->s, node, at);
             if (at == 0)
-                return;
+                return true;
             stream_node_read(node, at, &place); /* elements may have moved */
         }
         at = stream_node_next(node, place.part, place.left);
     }
+    return false;
 }
 
 /* One node. False: nothing more is to be done. */
@@ -347,14 +350,12 @@ static bool trim_next(struct trimming *t)
     t->seen += live;
     t->any = true;
     t->behind = stream_id_of_bytes(node->id);
-    if (whole && t->how->references == STREAM_KEEP_REFERENCES) {
-        t->s->length -= live;
-        t->gone += live;
-        drop_node(t->s, node);
-    } else {
-        trim_node(t, node);
-    }
-    return whole || !t->how->by_id; /* by length, entries that stay move the end on */
+    if (!whole || t->how->references != STREAM_KEEP_REFERENCES)
+        return trim_node(t, node) || whole || !t->how->by_id; /* what stays moves the end on */
+    t->s->length -= live;
+    t->gone += live;
+    drop_node(t->s, node);
+    return true;
 }
 
 uint64_t stream_trim(struct stream *s, const struct stream_trim *how)

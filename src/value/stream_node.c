@@ -274,13 +274,18 @@ bool stream_node_validate(struct slice bytes, struct stream_id id, uint64_t *liv
         !take_integer(&d, 1, INT32_MAX, &master.names) || !take_any(&d, master.names) ||
         !take_integer(&d, 0, 0, &zero))
         return false;
-    for (bool first = true, deleted; d.at != 0; first = false) {
-        struct stream_id before = *last;
-        if (!take_entry(&d, &master, &deleted, last))
-            return false;
-        if (first ? stream_id_compare(*last, id) < 0 : stream_id_compare(*last, before) <= 0)
+    while (d.at != 0) {
+        struct stream_id own;
+        bool deleted;
+        if (!take_entry(&d, &master, &deleted, &own))
             return false;
         counts[deleted]++;
+        if (deleted)
+            continue;
+        int order = stream_id_compare(own, counts[0] == 1 ? id : *last);
+        if (order < 0 || (order == 0 && counts[0] > 1))
+            return false;
+        *last = own;
     }
     *live = (uint64_t)counts[0];
     return counts[0] == master.live && counts[1] == master.deleted && counts[0] + counts[1] > 0;

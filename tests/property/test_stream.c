@@ -193,7 +193,7 @@ static void delete_one(struct model *m)
     enum stream_references references = (enum stream_references)below(m, 3);
     bool there = is_there(m, id), referenced = is_referenced(m, id);
     if (m->count > 0 && below(m, 5) == 0) {
-        id = m->lines[0].id;
+        id = m->lines[below(m, 2) ? 0 : m->count - 1].id;
         there = true;
         referenced = is_referenced(m, id);
     }
@@ -209,6 +209,14 @@ static void delete_one(struct model *m)
     remove_lines(m, rank(m, id), 1);
     if (stream_id_compare(id, m->deleted) > 0)
         m->deleted = id;
+}
+
+/* As XSETID may: back to the last entry, though tombstones follow it. */
+static void set_back(struct model *m)
+{
+    if (m->count == 0)
+        return;
+    m->last = m->s->last_id = m->lines[m->count - 1].id;
 }
 
 /* What an exact trim leaves, by the words of the contract. */
@@ -532,6 +540,8 @@ static void drive(struct model *m, size_t goal, size_t operations)
             delete_one(m);
         if (below(m, 60) == 0)
             trim(m);
+        if (below(m, 40) == 0)
+            set_back(m);
         if (below(m, 8) == 0)
             walk(m);
         if (below(m, 3) == 0)
