@@ -9,7 +9,9 @@
  * A chunk is a listpack of as many elements as the limits allow, or one element of plain bytes that
  * is too large to stand in a listpack. No chunk is empty. Ends are O(1); a place in the middle is
  * found by walking the chunks from the nearer end, then within one. Chunks that grow too large are
- * split where they grow, and what a split leaves is merged with its neighbours if that fits.
+ * split where they grow, and what a split leaves is merged with its neighbours if that fits. The
+ * room an allocation has is kept on the side that was pushed to last, so that neither end's pushes
+ * and pops move the elements of a chunk each time.
  *
  * Not locked: the owner guards it.
  */
@@ -31,6 +33,7 @@ struct chunk {
     unsigned char *data; /* a listpack, or plain bytes */
     size_t bytes;        /* of data */
     uint32_t count;      /* elements */
+    uint32_t gap;        /* idle bytes in front of data, where its allocation begins */
     bool plain;
 };
 

@@ -170,6 +170,12 @@ uint32_t listpack_splice_in(unsigned char *lp, uint32_t at, size_t removed,
                             const struct slice *values, size_t added);
 /* An empty one in LISTPACK_EMPTY bytes that lie elsewhere. */
 void listpack_init_in(unsigned char *lp);
+/* With `room` bytes in front of it: puts a value before the first element without moving what
+ * follows. Returns where the listpack begins then; NULL: the room is too small. O(1). */
+unsigned char *listpack_prepend_in(unsigned char *lp, size_t room, struct slice value);
+/* Takes up to `count` elements away from the front, which leaves room there. Returns where the
+ * listpack begins then. O(count). */
+unsigned char *listpack_drop_in(unsigned char *lp, size_t count) __attribute__((returns_nonnull));
 
 /* ---- Bytes from outside ------------------------------------------------------------------ */
 

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/panic.h"
 
+#define ELEMENT_MAX 10 /* bytes that a listpack needs for an element besides its text */
+
 /* ---- chunks ---- */
 
 static struct chunk *chunk_new(unsigned char *data, size_t bytes, uint32_t count, bool plain)
@@ -27,12 +29,15 @@ static struct chunk *chunk_of(const struct chunks_limits *limits, struct slice v
     return chunk_new(listpack, listpack_bytes(listpack), 1, false);
 }
 
+/* What was allocated for the data. */
+static unsigned char *block_of(const struct chunk *chunk)
+{
+    return chunk->data - chunk->gap;
+}
+
 static void chunk_free(struct chunk *chunk)
 {
-    if (chunk->plain)
-        mem_free(chunk->data);
-    else
-        listpack_free(chunk->data);
+    mem_free(block_of(chunk));
     mem_free(chunk);
 }
 
@@ -78,9 +83,48 @@ static void chunk_changed(struct chunks *c, struct chunk *chunk, int64_t element
 static bool has_room(const struct chunk *chunk, const struct chunks_limits *limits,
                      struct slice value)
 {
-    return chunk != NULL && !chunk->plain && value.len < limits->plain_min &&
-           chunk->count < limits->count && chunk->bytes < limits->bytes &&
-           listpack_size_of(value) <= limits->bytes - chunk->bytes;
+    if (chunk == NULL || chunk->plain || value.len >= limits->plain_min ||
+        chunk->count >= limits->count || chunk->bytes >= limits->bytes)
+        return false;
+    size_t room = limits->bytes - chunk->bytes;
+    return value.len + ELEMENT_MAX <= room || listpack_size_of(value) <= room;
+}
+
+/* ---- the gap ---- */
+
+/* The listpack at the beginning of its block, as what may move the block wants it. */
+static unsigned char **whole(struct chunk *chunk)
+{
+    if (UNLIKELY(chunk->gap != 0)) {
+        chunk->data = memmove(block_of(chunk), chunk->data, chunk->bytes);
+        chunk->gap = 0;
+    }
+    return &chunk->data;
+}
+
+/* Moves the listpack to the end of its block, or of one that has `more` bytes to spare. */
+static void open_gap(struct chunk *chunk, size_t more)
+{
+    unsigned char *block = block_of(chunk), *old = NULL;
+    size_t usable = mem_usable(block);
+    if (usable < chunk->bytes + more) {
+        old = block;
+        block = mem_alloc(chunk->bytes + more);
+        usable = mem_usable(block);
+    }
+    unsigned char *to = block + usable - chunk->bytes;
+    memmove(to, chunk->data, chunk->bytes);
+    chunk->data = to;
+    chunk->gap = (uint32_t)(to - block);
+    mem_free(old);
+}
+
+/* After a removal that did not touch the block: gives memory back once a quarter is idle. */
+static void give_back(struct chunk *chunk)
+{
+    size_t usable = mem_usable(block_of(chunk));
+    if (UNLIKELY(chunk->bytes <= usable - usable / 4) && mem_good_size(chunk->bytes) < usable)
+        chunk->data = mem_realloc(*whole(chunk), chunk->bytes);
 }
 
 /* ---- the whole ---- */
@@ -103,8 +147,7 @@ struct chunks *chunks_copy(const struct chunks *c)
 {
     struct chunks *copy = chunks_new();
     for (const struct chunk *chunk = c->first; chunk != NULL; chunk = chunk->next) {
-        unsigned char *data = chunk->plain ? mem_dup(chunk->data, MAX_OF(chunk->bytes, 1u))
-                                           : listpack_copy(chunk->data);
+        unsigned char *data = mem_dup(chunk->data, MAX_OF(chunk->bytes, 1u));
         link_behind(copy, copy->last, chunk_new(data, chunk->bytes, chunk->count, chunk->plain));
     }
     copy->count = c->count;
@@ -128,7 +171,7 @@ void chunks_adopt_plain(struct chunks *c, void *data, size_t len)
 unsigned char *chunks_give_up(struct chunks *c)
 {
     ASSERT(c->chunk_count == 1 && !c->first->plain);
-    unsigned char *listpack = c->first->data;
+    unsigned char *listpack = *whole(c->first);
     mem_free(c->first);
     mem_free(c);
     return listpack;
@@ -139,7 +182,7 @@ size_t chunks_memory(const struct chunks *c, size_t samples)
     size_t bytes = 0, seen = 0;
     for (const struct chunk *chunk = c->first; chunk != NULL && (samples == 0 || seen < samples);
          chunk = chunk->next, seen++)
-        bytes += mem_usable(chunk) + mem_usable(chunk->data);
+        bytes += mem_usable(chunk) + mem_usable(block_of(chunk));
     if (seen != 0 && seen < c->chunk_count)
         bytes = (size_t)((double)bytes / (double)seen * (double)c->chunk_count);
     return mem_usable(c) + bytes;
@@ -231,13 +274,23 @@ static void insert_chunk(struct chunks *c, const struct chunks_limits *limits, s
 
 static void append_to(struct chunks *c, struct chunk *chunk, struct slice value)
 {
-    listpack_append(&chunk->data, value);
+    if (chunk->gap != 0 &&
+        mem_usable(block_of(chunk)) - chunk->gap - chunk->bytes >= value.len + ELEMENT_MAX)
+        listpack_splice_in(chunk->data, 0, 0, &value, 1);
+    else
+        listpack_append(whole(chunk), value);
     chunk_changed(c, chunk, 1);
 }
 
 static void prepend_to(struct chunks *c, struct chunk *chunk, struct slice value)
 {
-    listpack_prepend(&chunk->data, value);
+    unsigned char *data = listpack_prepend_in(chunk->data, chunk->gap, value);
+    if (UNLIKELY(data == NULL)) {
+        open_gap(chunk, listpack_size_of(value));
+        data = listpack_prepend_in(chunk->data, chunk->gap, value);
+    }
+    chunk->gap -= (uint32_t)(chunk->data - data);
+    chunk->data = data;
     chunk_changed(c, chunk, 1);
 }
 
@@ -261,7 +314,7 @@ static void merge_with_next(struct chunks *c, const struct chunks_limits *limits
         chunk->bytes + next->bytes - LISTPACK_EMPTY > limits->bytes ||
         (size_t)chunk->count + next->count > limits->count)
         return;
-    listpack_merge(&chunk->data, next->data, false);
+    listpack_merge(whole(chunk), next->data, false);
     chunk->bytes = listpack_bytes(chunk->data);
     chunk->count += next->count;
     unlink_chunk(c, next);
@@ -270,7 +323,7 @@ static void merge_with_next(struct chunks *c, const struct chunks_limits *limits
 /* Splits the chunk: the element at `position`, which is not the first, begins the next one. */
 static void split(struct chunks *c, struct chunk *chunk, uint32_t position)
 {
-    unsigned char *rest = listpack_split(&chunk->data, position);
+    unsigned char *rest = listpack_split(whole(chunk), position);
     uint32_t count = (uint32_t)listpack_count(rest);
     chunk->bytes = listpack_bytes(chunk->data);
     chunk->count -= count;
@@ -295,9 +348,9 @@ void chunks_insert(struct chunks *c, const struct chunks_limits *limits, const s
     struct chunk *chunk = at->chunk;
     if (has_room(chunk, limits, value)) {
         if (behind)
-            listpack_insert_after(&chunk->data, at->position, value);
+            listpack_insert_after(whole(chunk), at->position, value);
         else
-            listpack_insert_before(&chunk->data, at->position, value);
+            listpack_insert_before(whole(chunk), at->position, value);
         chunk_changed(c, chunk, 1);
         return;
     }
@@ -328,7 +381,7 @@ void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
         size_t fresh =
             chunk->bytes - listpack_size_at(chunk->data, at->position) + listpack_size_of(value);
         if (chunk->count == 1 || fresh <= MAX_OF(limits->bytes, chunk->bytes)) {
-            listpack_replace(&chunk->data, at->position, value);
+            listpack_replace(whole(chunk), at->position, value);
             chunk_changed(c, chunk, 0);
             return;
         }
@@ -344,7 +397,7 @@ void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
     if (next != 0)
         split(c, chunk, next);
     struct chunk *before = chunk, *after = chunk->next;
-    listpack_delete(&chunk->data, at->position);
+    listpack_delete(whole(chunk), at->position);
     chunk_changed(c, chunk, -1);
     if (chunk->count == 0) {
         before = chunk->prev;
@@ -354,6 +407,22 @@ void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
     if (next != 0)
         merge_with_next(c, limits, after);
     merge_with_next(c, limits, before != NULL ? before->prev : NULL);
+}
+
+/* Removes elements, not all, from a chunk that is a listpack; returns as listpack_delete_many. */
+static uint32_t delete_in(struct chunks *c, struct chunk *chunk, uint32_t position, size_t count)
+{
+    uint32_t was = chunk->count;
+    if (position == LISTPACK_HEAD) {
+        unsigned char *data = listpack_drop_in(chunk->data, count);
+        chunk->gap += (uint32_t)(data - chunk->data);
+        chunk->data = data;
+    } else {
+        position = listpack_splice_in(chunk->data, position, count, NULL, 0);
+    }
+    chunk_changed(c, chunk, (int64_t)listpack_count(chunk->data) - (int64_t)was);
+    give_back(chunk);
+    return position;
 }
 
 bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards)
@@ -368,8 +437,7 @@ bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards)
         return more;
     }
     bool more = !backwards || chunks_prev(&other); /* before it: stays where it is */
-    uint32_t next = listpack_delete(&chunk->data, at->position);
-    chunk_changed(c, chunk, -1);
+    uint32_t next = delete_in(c, chunk, at->position, 1);
     if (!backwards && next != 0) {
         other.position = next;
     } else if (!backwards) {
@@ -398,11 +466,9 @@ size_t chunks_delete_range(struct chunks *c, size_t index, size_t count)
             c->count -= chunk->count;
             unlink_chunk(c, chunk);
         } else {
-            size_t was = listpack_count(chunk->data);
-            listpack_delete_many(&chunk->data, position, left);
-            size_t gone = was - listpack_count(chunk->data);
-            chunk_changed(c, chunk, -(int64_t)gone);
-            left -= gone;
+            uint32_t was = chunk->count;
+            delete_in(c, chunk, position, left);
+            left -= was - chunk->count;
         }
         chunk = next;
         position = chunk == NULL || chunk->plain ? 0 : listpack_first(chunk->data);

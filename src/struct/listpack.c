@@ -590,6 +590,33 @@ uint32_t listpack_splice_in(unsigned char *lp, uint32_t at, size_t removed,
     return unless_end(lp, e.at);
 }
 
+unsigned char *listpack_prepend_in(unsigned char *lp, size_t room, struct slice value)
+{
+    struct coded c = code(value);
+    struct edit e = {.at = LISTPACK_HEAD, .new_bytes = coded_size(&c), .added = 1};
+    size_t total = edit_total(lp, &e);
+    unsigned char *begin = lp - e.new_bytes;
+    if (e.new_bytes > room)
+        return NULL;
+    ASSERT(total <= UINT32_MAX);
+    memmove(begin, lp, LISTPACK_HEAD);
+    flat_store(begin, total, 4);
+    put(begin + LISTPACK_HEAD, &c);
+    edit_count(begin, &e);
+    return begin;
+}
+
+unsigned char *listpack_drop_in(unsigned char *lp, size_t count)
+{
+    struct edit e = edit_of(lp, LISTPACK_HEAD, count, NULL, 0);
+    size_t total = edit_total(lp, &e);
+    unsigned char *begin = lp + e.old_bytes;
+    memmove(begin, lp, LISTPACK_HEAD);
+    flat_store(begin, total, 4);
+    edit_count(begin, &e);
+    return begin;
+}
+
 uint32_t listpack_append_many(unsigned char **lp, const struct slice *values, size_t count)
 {
     return listpack_splice(lp, 0, 0, values, count);

@@ -69,6 +69,11 @@ static void check_chunks(const struct chunks *c, const struct chunks_limits *lim
             assert_true(chunk->count == 1 ||
                         (chunk->bytes <= limits->bytes && chunk->count <= limits->count));
         }
+        size_t usable = mem_usable(chunk->data - chunk->gap);
+        assert_true(chunk->gap + MAX_OF(chunk->bytes, 1) <= usable);
+        /* A quarter may be idle; and what the next step of allocation left in front. */
+        assert_true(chunk->plain || chunk->bytes > usable - usable / 4 ||
+                    mem_good_size(chunk->bytes + chunk->bytes / 4) >= usable);
         count += chunk->count;
         chunks++;
     }
@@ -155,6 +160,24 @@ static void one_step(struct chunks *c, struct model *m, const struct chunks_limi
     }
 }
 
+/* A stack or a queue at either end: long runs that pass through a chunk's whole room. */
+static void run_at_ends(struct chunks *c, struct model *m, const struct chunks_limits *limits,
+                        struct rand *r)
+{
+    bool push_front = rand_below(r, 2), pop_front = rand_below(r, 2);
+    for (uint64_t steps = rand_below(r, 500), in = 1 + rand_below(r, 3); steps > 0; steps--) {
+        if (m->count == 0 || (m->count < MODEL_MAX && steps % (in + 1) != 0)) {
+            struct slice value = random_element(r);
+            chunks_push(c, limits, value, push_front);
+            model_insert(m, push_front ? 0 : m->count, value);
+        } else {
+            size_t index = pop_front ? 0 : m->count - 1;
+            assert_int_equal(chunks_delete_range(c, index, 1), 1);
+            model_remove(m, index, 1);
+        }
+    }
+}
+
 static void run(const struct chunks_limits *limits)
 {
     static struct model m;
@@ -165,6 +188,8 @@ static void run(const struct chunks_limits *limits)
     struct chunks *c = chunks_new();
     for (int i = 0; i < steps; i++) {
         one_step(c, &m, limits, &r, i / 1000 % 2 == 0);
+        if (i % 200 == 0)
+            run_at_ends(c, &m, limits, &r);
         if (i % 50 == 0) {
             check_chunks(c, limits);
             compare(c, &m);

@@ -13,9 +13,14 @@
 
 /* ---- What a listpack says, and whether it is in order ---- */
 
-static void expect_valid(const unsigned char *lp)
+static void expect_bytes(const unsigned char *lp)
 {
     assert_true(listpack_validate(lp, listpack_bytes(lp), true, NULL, NULL));
+}
+
+static void expect_valid(const unsigned char *lp)
+{
+    expect_bytes(lp);
     assert_true(mem_usable(lp) >= listpack_bytes(lp));
 }
 
@@ -339,6 +344,41 @@ static void test_splice_elsewhere(void **state)
     mem_free(place);
 }
 
+/* The front moves to and fro within a place, up to its first byte. */
+static void test_front_elsewhere(void **state)
+{
+    static const char *const texts[] = {"text", "-1", "5000",
+                                        "a longer text, of more than a few bytes", ""};
+    size_t room = 0;
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        room += listpack_size_of(slice_str(texts[i]));
+    unsigned char *place = mem_alloc(room + LISTPACK_EMPTY), *lp = place + room;
+    listpack_init_in(lp);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct slice value = slice_str(texts[i]);
+        size_t size = listpack_size_of(value);
+        assert_null(listpack_prepend_in(lp, size - 1, value));
+        unsigned char *begin = listpack_prepend_in(lp, (size_t)(lp - place), value);
+        assert_ptr_equal(begin, lp - size);
+        lp = begin;
+        expect_bytes(lp);
+        assert_true(listpack_equals(lp, LISTPACK_HEAD, value));
+        assert_int_equal(listpack_count(lp), i + 1);
+    }
+    assert_ptr_equal(lp, place);
+    assert_ptr_equal(listpack_drop_in(lp, 0), lp);
+    lp = listpack_drop_in(lp, 3);
+    expect_bytes(lp);
+    assert_int_equal(listpack_count(lp), 2);
+    assert_true(listpack_equals(lp, listpack_first(lp), SLICE("-1")));
+    assert_true(listpack_equals(lp, listpack_last(lp), SLICE("text")));
+    lp = listpack_drop_in(lp, SIZE_MAX);
+    expect_bytes(lp);
+    assert_ptr_equal(lp, place + room);
+    assert_int_equal(listpack_bytes(lp), LISTPACK_EMPTY);
+    mem_free(place);
+}
+
 static void test_merge_split_copy(void **state)
 {
     unsigned char *lp = list_of("a,b"), *other = list_of("1,2,3"), *empty = list_of("");
@@ -446,6 +486,19 @@ static void test_more_than_the_head_counts(void **state)
     assert_int_equal(listpack_head_count(lp), 534);
     expect_valid(lp);
     listpack_free(lp);
+    /* The same at the front. */
+    unsigned char *place = mem_alloc(65535 * 2 + LISTPACK_EMPTY);
+    lp = place + 65535 * 2;
+    listpack_init_in(lp);
+    for (int i = 0; i < 65535; i++)
+        lp = listpack_prepend_in(lp, 2, SLICE("7"));
+    assert_ptr_equal(lp, place);
+    assert_int_equal(listpack_head_count(lp), LISTPACK_UNCOUNTED);
+    assert_int_equal(listpack_count(lp), 65535);
+    lp = listpack_drop_in(lp, 1);
+    assert_int_equal(listpack_head_count(lp), 65534);
+    expect_bytes(lp);
+    mem_free(place);
 }
 
 static void test_limit_of_bytes(void **state)
@@ -690,6 +743,7 @@ int main(void)
         cmocka_unit_test(test_deleting),
         cmocka_unit_test(test_splice),
         cmocka_unit_test(test_splice_elsewhere),
+        cmocka_unit_test(test_front_elsewhere),
         cmocka_unit_test(test_merge_split_copy),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_wider_than_needed),
