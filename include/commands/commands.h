@@ -15,6 +15,7 @@ extern const struct command hash_commands[];
 extern const struct command zset_commands[];
 extern const struct command geo_commands[];
 extern const struct command sort_commands[];
+extern const struct command stream_commands[];
 extern const struct command generic_commands[];
 extern const struct command connection_commands[];
 extern const struct command client_commands[];

@@ -180,6 +180,10 @@ struct stream_trim {
     struct stream_id min_id; /* the lowest that stays */
     uint64_t limit;          /* stop before more than so many are gone; 0: no limit */
     enum stream_references references;
+    /* Where references are looked at: called before an entry goes. It may touch groups only. NULL:
+     * nobody is told. */
+    void (*going)(void *ctx, struct stream_id id);
+    void *ctx;
 };
 /* Removes entries from the front; how many. first_id follows, max_deleted_id does not. Whole nodes
  * cost O(log n) each unless the policy wants each entry looked at. */

@@ -8,7 +8,7 @@ void commands_register(struct registry *registry)
         hash_commands,   zset_commands,    generic_commands,     connection_commands,
         client_commands, command_commands, server_commands,      memory_commands,
         debug_commands,  lolwut_commands,  hyperloglog_commands, geo_commands,
-        sort_commands};
+        sort_commands,   stream_commands};
     for (size_t i = 0; i < COUNT_OF(families); i++)
         registry_add(registry, families[i]);
 }

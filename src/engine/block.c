@@ -156,6 +156,12 @@ void call_block(struct call *call, const struct block_options *options)
     __atomic_store_n(&client->waiter, w, __ATOMIC_RELEASE);
 }
 
+void call_ready(struct call *call, const struct key *key)
+{
+    if (UNLIKELY(call->hold.waited != 0))
+        wait_signal(&call->hold, key);
+}
+
 static bool out_of_range(struct call *call)
 {
     call_error(call, "ERR timeout is out of range");

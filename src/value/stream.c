@@ -307,9 +307,16 @@ static bool is_reached(const struct trimming *t, struct stream_id id)
 /* Whether the policy lets a live entry go; its references go then if it says so. */
 static bool may_go(const struct trimming *t, struct stream_id id)
 {
-    if (t->how->references == STREAM_DELETE_REFERENCES)
+    const struct stream_trim *how = t->how;
+    if (how->references == STREAM_KEEP_REFERENCES)
+        return true;
+    if (how->references == STREAM_ACKNOWLEDGED_ONLY && stream_is_referenced(t->s, id))
+        return false;
+    if (how->going != NULL)
+        how->going(how->ctx, id);
+    if (how->references == STREAM_DELETE_REFERENCES)
         stream_unreference(t->s, id);
-    return t->how->references != STREAM_ACKNOWLEDGED_ONLY || !stream_is_referenced(t->s, id);
+    return true;
 }
 
 /* Entry by entry, until enough is gone or the node is. True: it is. */

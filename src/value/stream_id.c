@@ -34,29 +34,35 @@ size_t stream_id_print(char out[STREAM_ID_TEXT], struct stream_id id)
     return len + number_print_u64(out + len, id.seq);
 }
 
-/* Digits, of which the first may be zeros. */
+/* Digits, of which the first may be zeros, behind blanks and a plus that do not count. */
 static bool parse_part(struct slice text, uint64_t *out)
 {
     uint64_t v = 0;
-    for (size_t i = 0; i < text.len; i++) {
+    size_t i = 0;
+    while (i < text.len && (text.data[i] == ' ' || (text.data[i] >= '\t' && text.data[i] <= '\r')))
+        i++;
+    i += i < text.len && text.data[i] == '+';
+    bool some = i < text.len;
+    for (; i < text.len; i++) {
         unsigned digit = (unsigned)(unsigned char)text.data[i] - '0';
         if (digit > 9 || v > UINT64_MAX / 10 || v * 10 > UINT64_MAX - digit)
             return false;
         v = v * 10 + digit;
     }
     *out = v;
-    return text.len > 0;
+    return some;
 }
 
 enum stream_id_form stream_id_parse(struct slice text, uint64_t missing_seq, bool allow_any,
                                     struct stream_id *out)
 {
-    const char *dash = text.len <= TEXT_MAX ? memchr(text.data, '-', text.len) : NULL;
+    if (text.len == 0 || text.len > TEXT_MAX)
+        return STREAM_ID_BAD;
+    text.len = strnlen(text.data, text.len); /* what follows a NUL does not count */
+    const char *dash = memchr(text.data, '-', text.len);
     struct stream_id id = {.seq = missing_seq};
     enum stream_id_form form = STREAM_ID_ONLY_MS;
     struct slice ms = text;
-    if (text.len == 0 || text.len > TEXT_MAX)
-        return STREAM_ID_BAD;
     if (dash != NULL) {
         size_t before = (size_t)(dash - text.data);
         struct slice seq = slice_of(dash + 1, text.len - before - 1);

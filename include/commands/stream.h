@@ -1,0 +1,122 @@
+/* stream.h - what the files of the stream family share, and their handlers, for its rows. */
+#ifndef SPILLWAY_COMMANDS_STREAM_H
+#define SPILLWAY_COMMANDS_STREAM_H
+
+#include "engine/call.h"
+#include "value/stream.h"
+
+/* ---- stream.c ---- */
+
+/* The stream under a key: false after replying WRONGTYPE. *entry NULL = absent. */
+ALWAYS_INLINE bool stream_find(struct call *call, const struct key *key, unsigned how,
+                               struct entry **entry)
+{
+    return call_find_value(call, key, how, TYPE_STREAM, entry);
+}
+
+/* The stream of an entry, to be changed: what a pass still needs of it is captured. A stream never
+ * moves, so nothing needs filing afterwards. */
+struct stream *stream_edit(struct call *call, const struct key *key, struct entry *entry);
+
+/* An id as an argument: "ms" or "ms-seq"; false after replying that it is none. */
+bool stream_read_id(struct call *call, struct slice text, uint64_t missing_seq,
+                    struct stream_id *out);
+/* The same, or "-" or "+". */
+bool stream_read_id_or_end(struct call *call, struct slice text, uint64_t missing_seq,
+                           struct stream_id *out);
+/* The lower or upper bound of a range: also with "(" before it. False after replying an error. */
+bool stream_read_bound(struct call *call, struct slice text, bool upper, struct stream_id *out);
+/* All arguments from `at` on as ids, in *ids, to be given to stream_free_ids; false (and nothing to
+ * free) after replying that one is none. */
+#define STREAM_IDS_AT_ONCE 16
+struct stream_ids {
+    struct stream_id *items, room[STREAM_IDS_AT_ONCE];
+    uint32_t count;
+};
+bool stream_read_ids(struct call *call, uint32_t at, struct stream_ids *out);
+void stream_free_ids(struct stream_ids *ids);
+
+void stream_reply_id(struct call *call, struct stream_id id);
+/* [id, [field, value ...]]: the entry that the iterator yielded last. */
+void stream_reply_entry(struct call *call, struct stream_iterator *it,
+                        const struct stream_entry *entry);
+/* Entries of a range as an array, `count` at most (0: all). How many there were. */
+size_t stream_reply_range(struct call *call, const struct stream *s, struct stream_id from,
+                          struct stream_id to, uint64_t count, bool reverse);
+
+/* A group that a command is about. */
+struct stream_of_group {
+    struct key key;
+    struct entry *entry; /* NULL: no such key */
+    struct stream *stream;
+    struct stream_group *group; /* NULL: no such group, or key */
+};
+/* Key and group are the arguments at `at` and behind it. False after replying WRONGTYPE. */
+bool stream_find_group(struct call *call, uint32_t at, unsigned how, struct stream_of_group *out);
+/* The same where both must be there. */
+bool stream_need_group(struct call *call, uint32_t at, unsigned how, struct stream_of_group *out);
+
+/* The consumer that reads or claims: created, with all that belongs to it, if it is not there. */
+struct stream_consumer *stream_use_consumer(struct call *call, const struct stream_of_group *of,
+                                            struct slice name);
+/* To be called for a pending entry that `c` was given just now. */
+void stream_set_active(struct call *call, struct stream_consumer *c, int64_t delivered_ms);
+
+/* What is logged of commands that read, claim and acknowledge: the state they led to, so that it
+ * may be loaded any number of times. Each counts no change. */
+void stream_log_claim(struct call *call, const struct stream_of_group *of,
+                      const struct stream_nack *nack);
+void stream_log_group_id(struct call *call, const struct stream_of_group *of);
+/* XACK of an id, XDEL of several. */
+void stream_log_ack(struct call *call, struct slice key, struct slice group, struct stream_id id);
+void stream_log_delete(struct call *call, struct slice key, const struct stream_id *ids,
+                       size_t count);
+
+/* "unknown subcommand or wrong number of arguments", of a container's subcommand. */
+void stream_wrong_subcommand(struct call *call);
+
+void stream_xlen(struct call *call);
+void stream_xrange(struct call *call);
+void stream_xrevrange(struct call *call);
+void stream_xsetid(struct call *call);
+
+/* ---- stream_add.c ---- */
+
+void stream_xadd(struct call *call);
+void stream_xtrim(struct call *call);
+
+/* ---- stream_delete.c ---- */
+
+/* KEEPREF, DELREF or ACKED; false: it is none of them. */
+bool stream_read_references(struct slice word, enum stream_references *out);
+/* Takes the id from all groups that have it pending, and logs that; how many had it. */
+uint64_t stream_acknowledge_all(struct call *call, struct slice key, struct stream *s,
+                                struct stream_id id);
+
+void stream_xdel(struct call *call);
+void stream_xdelex(struct call *call);
+void stream_xack(struct call *call);
+void stream_xackdel(struct call *call);
+
+/* ---- stream_read.c ---- */
+
+int stream_read_keys(uint32_t argc, const struct slice *argv, uint32_t *positions, uint16_t *flags,
+                     uint32_t max);
+void stream_xread(struct call *call);
+void stream_xreadgroup(struct call *call);
+
+/* ---- stream_group.c ---- */
+
+extern const struct command stream_xgroup_commands[];
+
+/* ---- stream_claim.c ---- */
+
+void stream_xpending(struct call *call);
+void stream_xclaim(struct call *call);
+void stream_xautoclaim(struct call *call);
+
+/* ---- stream_info.c ---- */
+
+extern const struct command stream_xinfo_commands[];
+
+#endif
