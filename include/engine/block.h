@@ -52,10 +52,13 @@ bool call_block_until(struct call *call, struct slice timeout, bool milliseconds
  * that come into being, are replaced or go are noticed by the keyspace.) */
 void call_ready(struct call *call, const struct key *key);
 
-/* ---- for CLIENT UNBLOCK and INFO; any thread, holding nothing ---- */
+/* ---- for the CLIENT family; any thread, holding no shard ---- */
 
 /* Ends the waiting of the client as if its time were over, or with an error. False: no such client,
  * or it is not blocked (any more). */
 bool block_end(struct server *server, struct lane *lane, uint64_t client_id, bool with_error);
+/* Bytes that are kept for a blocked client, 0 for others. Its lane's registry lock is held, or the
+ * caller is the owner. */
+size_t block_memory(const struct client *client);
 
 #endif

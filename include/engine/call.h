@@ -34,7 +34,6 @@ struct call {
     uint32_t effect_count;    /* commands in lane->record */
     bool failed;              /* an error was replied */
     bool blocked;             /* it waits for a key (engine/block.h): there is no reply yet */
-    struct waiter *waiter;    /* this is the call of a client that waited; else NULL */
 };
 
 /* The key at argument `at`, with its hash (found among the declared ones, else computed). */

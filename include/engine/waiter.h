@@ -38,6 +38,7 @@ struct waiter {
     uint32_t *key_at;
     uint64_t *key_hash;
     char *client_name; /* NULL = none */
+    size_t size;       /* bytes of all of it */
     char peer[64];
     uint64_t shards; /* of all declared keys */
     enum value_type type;

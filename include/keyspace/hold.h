@@ -24,11 +24,12 @@ enum hold_flags {
 
 struct hold {
     struct keyspace *keyspace;
-    uint64_t mask;   /* bit i: shard i is ours */
-    uint64_t waited; /* how many stand in queues of these shards (keyspace/wait.h) */
-    int64_t now_ms;  /* the wall time this command lives in */
-    uint32_t flags;
-    uint32_t lane;                /* index of the worker on whose behalf this is */
+    uint64_t mask;  /* bit i: shard i is ours */
+    int64_t now_ms; /* the wall time this command lives in */
+    uint16_t flags;
+    uint16_t lane;                /* index of the worker on whose behalf this is */
+    uint32_t waited;              /* how many stand in queues of the mask's shards
+                                     (keyspace/wait.h) */
     struct keyspace_stats *stats; /* owner worker */
     void *owner;                  /* for the hooks: the engine's call, or NULL */
 };

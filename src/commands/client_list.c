@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "commands/client.h"
+#include "engine/block.h"
 #include "engine/registry.h"
 
 enum client_type {
@@ -50,7 +51,7 @@ static void append_client(struct bytes *out, const struct client *client, int64_
     const struct command *last = RELAXED_LOAD(&client->last);
     uint64_t input = RELAXED_LOAD(&client->input_bytes),
              output = RELAXED_LOAD(&client->output_bytes);
-    uint64_t input_free = RELAXED_LOAD(&client->input_free);
+    uint64_t input_free = RELAXED_LOAD(&client->input_free), blocked = block_memory(client);
     int64_t age = (now_ms - client->created_ms) / 1000;
     int64_t idle = (now_ms - RELAXED_LOAD(&client->active_ms)) / 1000;
     char name[64];
@@ -60,11 +61,11 @@ static void append_client(struct bytes *out, const struct client *client, int64_
     append_flags(out, RELAXED_LOAD(&client->flags));
     bytes_printf(
         out,
-        " db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%llu qbuf-free=%llu argv-mem=0 multi-mem=0 "
+        " db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%llu qbuf-free=%llu argv-mem=%llu multi-mem=0 "
         "rbs=0 rbp=0 obl=0 oll=%d omem=%llu tot-mem=%llu events=%s cmd=%s",
         RELAXED_LOAD(&client->db), (unsigned long long)input, (unsigned long long)input_free,
-        output != 0, (unsigned long long)output,
-        (unsigned long long)(sizeof *client + input + input_free + output),
+        (unsigned long long)blocked, output != 0, (unsigned long long)output,
+        (unsigned long long)(sizeof *client + input + input_free + output + blocked),
         output != 0 ? "rw" : "r",
         last != NULL ? command_full_name(last, RELAXED_LOAD(&client->last_parent), name) : "NULL");
     bytes_printf(out, " user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",

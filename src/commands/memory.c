@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "base/number.h"
 #include "commands/commands.h"
-#include "engine/call.h"
+#include "engine/block.h"
 #include "persist/lazyfree.h"
 #include "persist/persist.h"
 #include "plog/plog.h"
@@ -21,7 +21,8 @@ void memory_count_clients(struct server *server, struct memory_clients *out)
             uint64_t input = RELAXED_LOAD(&client->input_bytes);
             uint64_t output = RELAXED_LOAD(&client->output_bytes);
             out->count++;
-            out->bytes += sizeof *client + input + RELAXED_LOAD(&client->input_free) + output;
+            out->bytes += sizeof *client + input + RELAXED_LOAD(&client->input_free) + output +
+                          block_memory(client);
             out->largest_input = MAX_OF(out->largest_input, input);
             out->largest_output = MAX_OF(out->largest_output, output);
         }

@@ -23,7 +23,8 @@
  * From CLAIMED and ORPHANED whoever claimed it goes on: the owner frees it at once; others take it
  * out of its queues if they hold the shards, and post it to the owner as a message. That is sent
  * even if the client is gone, for the waiter is the owner's to free. An owner whose timeout finds
- * the waiter claimed looks again a little later.
+ * the waiter claimed looks again a little later. What is served for a client that goes away
+ * meanwhile is lost with it, as any reply on its way is.
  *
  * Why the command is run again, and by whom it woke: the element is taken before the reply of the
  * command that brought it leaves, and the log has both one after the other, as in Redis. Why on
@@ -75,8 +76,10 @@ static struct waiter *waiter_new(const struct call *call, const struct slice *ar
         text += argv[i].len;
     size_t head = aligned(sizeof(struct waiter) + nodes * sizeof(struct wait_node));
     size_t keys = call->key_count * (sizeof(uint64_t) + sizeof(uint32_t));
-    char *at = mem_zalloc(head + call->argc * sizeof(struct slice) + keys + text);
+    size_t size = head + call->argc * sizeof(struct slice) + keys + text;
+    char *at = mem_zalloc(size);
     struct waiter *w = (struct waiter *)(void *)at;
+    w->size = size;
     w->argv = (struct slice *)(void *)(at + head);
     w->key_hash = (uint64_t *)(void *)(w->argv + call->argc);
     w->key_at = (uint32_t *)(w->key_hash + call->key_count);
@@ -141,7 +144,7 @@ static void client_goes(struct client *client);
 void call_block(struct call *call, const struct block_options *options)
 {
     call->blocked = true;
-    if (call->waiter != NULL) /* it waits on, where it stands */
+    if (call->client == &call->lane->blocking->stand_in) /* it waits on, where it stands */
         return;
     struct client *client = call->client;
     uint32_t nodes = options->keys != 0 ? options->keys : call->key_count;
@@ -321,15 +324,14 @@ static void client_goes(struct client *client)
     forget(client);
     due_remove(lane, w);
     w->client = NULL;
-    for (;;) {
-        if (waiter_move(w, WAITER_WAITING, WAITER_CLAIMED)) {
-            waiter_ended(w);
-            leave_on_lane(lane, w);
-            waiter_free(w);
-            return;
-        }
-        if (waiter_move(w, WAITER_CLAIMED, WAITER_ORPHANED))
-            return;
+    bool mine;
+    do
+        mine = waiter_move(w, WAITER_WAITING, WAITER_CLAIMED);
+    while (!mine && !waiter_move(w, WAITER_CLAIMED, WAITER_ORPHANED));
+    leave_on_lane(lane, w); /* even if another is serving it: waits until that is done */
+    if (mine) {
+        waiter_ended(w);
+        waiter_free(w);
     }
 }
 
@@ -341,6 +343,12 @@ static bool end_waiter(struct waiter *w, struct lane *from, bool with_error)
     waiter_ended(w);
     waiter_post(w, from, with_error ? OUTCOME_ERROR : OUTCOME_TIMEOUT);
     return true;
+}
+
+size_t block_memory(const struct client *client)
+{
+    const struct waiter *w = __atomic_load_n(&client->waiter, __ATOMIC_ACQUIRE);
+    return w != NULL ? w->size : 0;
 }
 
 bool block_end(struct server *server, struct lane *lane, uint64_t client_id, bool with_error)

@@ -99,7 +99,7 @@ static void account(struct call *call, const struct waiter *w, uint64_t us)
 /* Claimed, all of its shards are held. */
 static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
 {
-    uint32_t hold_flags = hold->flags;
+    uint16_t hold_flags = hold->flags;
     uint64_t start_us = clock_ticks_us(), gate = lane->log_gate;
     struct call call = {.server = lane->server,
                         .lane = lane,
@@ -112,8 +112,7 @@ static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
                         .db = w->db,
                         .key_count = w->key_count,
                         .key_at = w->key_at,
-                        .key_hash = w->key_hash,
-                        .waiter = w};
+                        .key_hash = w->key_hash};
     reply_buffer_init(&w->reply);
     w->reply.resp3 = w->resp3;
     w->reply.muted = w->muted;

@@ -288,14 +288,15 @@ static void set_reply_mode(struct call *call)
 
 ALWAYS_INLINE void count_call(struct call *call, uint32_t index, uint64_t us)
 {
-    if (UNLIKELY(call->blocked)) /* counted when it has an answer */
-        return;
+    if (UNLIKELY(call->failed | call->blocked)) {
+        if (call->blocked) /* counted when it has an answer */
+            return;
+        OWNER_ADD(&call->lane->command_stats[index].failed, 1);
+    }
     struct command_stats *stats = &call->lane->command_stats[index];
     OWNER_ADD(&stats->calls, 1);
     OWNER_ADD(&stats->us, us);
     OWNER_ADD(&stats->by_time[command_time_bucket(us)], 1);
-    if (UNLIKELY(call->failed))
-        OWNER_ADD(&stats->failed, 1);
 }
 
 void run_count(struct call *call, uint32_t index, uint64_t us)
@@ -312,10 +313,11 @@ ALWAYS_INLINE uint64_t reply_size(const struct reply_buffer *reply)
 ALWAYS_INLINE bool is_notable(const struct call *call, uint64_t us, uint64_t reply_bytes)
 {
     const struct server *server = call->server;
-    return server->notable_call != NULL && !call->blocked &&
+    return server->notable_call != NULL &&
            (us >= RELAXED_LOAD(&server->notable_us) ||
             call->raw.len >= RELAXED_LOAD(&server->notable_request_bytes) ||
-            reply_bytes >= RELAXED_LOAD(&server->notable_reply_bytes));
+            reply_bytes >= RELAXED_LOAD(&server->notable_reply_bytes)) &&
+           !call->blocked;
 }
 
 bool run_is_notable(const struct call *call, uint64_t us, uint64_t reply_bytes)
@@ -327,14 +329,19 @@ bool run_is_notable(const struct call *call, uint64_t us, uint64_t reply_bytes)
  * before the shards are dropped. That is not the command's time. */
 static NOINLINE void run_watched(struct call *call, uint64_t *clock_us)
 {
-    block_widen(call);
+    struct lane *lane = call->lane;
+    if (!(call->command->flags & CMD_READONLY))
+        block_widen(call);
     call->command->run(call);
     run_record(call);
-    if (!call->lane->has_ready)
+    if (!lane->has_ready)
         return;
     uint64_t start_us = clock_ticks_us();
-    block_serve(call->lane, &call->hold);
-    *clock_us += clock_ticks_us() - start_us;
+    block_serve(lane, &call->hold);
+    uint64_t us = clock_ticks_us() - start_us;
+    *clock_us += us;
+    if (us > SLOW_US)
+        lane_turn(lane);
 }
 
 /* Runs one admitted command under its hold. *hold is kept from the last command if it fits. */
@@ -394,7 +401,6 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     call.effect_count = 0;
     call.failed = false;
     call.blocked = false;
-    call.waiter = NULL;
     call.hold.mask = 0;
     *ran = true;
     uint32_t flags_before = client->flags;

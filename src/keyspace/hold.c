@@ -13,7 +13,7 @@ void hold_take(struct hold *hold, uint64_t mask)
 {
     DEBUG_ASSERT(hold->mask == 0);
     struct keyspace *ks = hold->keyspace;
-    uint64_t waited = 0;
+    uint32_t waited = 0;
     for (uint64_t left = mask; left != 0; left &= left - 1) {
         struct shard *shard = &ks->shards[__builtin_ctzll(left)];
         lock_take(&shard->lock);
@@ -27,7 +27,7 @@ bool hold_try(struct hold *hold, uint64_t mask)
 {
     DEBUG_ASSERT(hold->mask == 0);
     struct keyspace *ks = hold->keyspace;
-    uint64_t waited = 0;
+    uint32_t waited = 0;
     for (uint64_t left = mask; left != 0; left &= left - 1) {
         struct shard *shard = &ks->shards[__builtin_ctzll(left)];
         if (!lock_try(&shard->lock)) {

@@ -154,10 +154,10 @@ bool wait_hears_removals(const struct wait_node *node)
 static void tell(struct hold *hold, struct waiting_key *wk)
 {
     const struct keyspace_hooks *hooks = &hold->keyspace->hooks;
-    if (hold->flags & HOLD_LOADING || hooks->ready == NULL || wk->ready_lane == hold->lane + 1)
+    if (hold->flags & HOLD_LOADING || hooks->ready == NULL || wk->ready_lane == hold->lane + 1u)
         return;
     struct key key = {slice_of(wk->name, wk->name_len), wk->hash, wk->db};
-    wk->ready_lane = hold->lane + 1;
+    wk->ready_lane = hold->lane + 1u;
     hooks->ready(hooks->ctx, hold, &key);
 }
 
@@ -173,7 +173,7 @@ void wait_signal(struct hold *hold, const struct key *key)
 void wait_taken_up(struct hold *hold, const struct key *key)
 {
     struct waiting_key *wk = find(hold, key);
-    if (wk != NULL && wk->ready_lane == hold->lane + 1)
+    if (wk != NULL && wk->ready_lane == hold->lane + 1u)
         wk->ready_lane = 0;
 }
 
