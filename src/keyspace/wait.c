@@ -250,8 +250,10 @@ uint64_t wait_shards(const struct hold *hold, uint64_t hash)
     struct reach reach = {.hold = hold, .hashes = {hash}, .count = 1};
     for (; reach.at < reach.count; reach.at++) {
         uint64_t next = reach.hashes[reach.at];
+        if (!(hold->mask & shard_bit(next)))
+            continue;
         const struct table *queues = hold->keyspace->queues[shard_index(next)];
-        if (hold->mask & shard_bit(next) && queues != NULL)
+        if (queues != NULL)
             table_find(queues, next, reach_visit, NULL, &reach);
     }
     return reach.shards;
