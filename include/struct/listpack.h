@@ -111,6 +111,18 @@ void listpack_get(const unsigned char *lp, uint32_t at, struct listpack_value *o
 struct slice listpack_text(const unsigned char *lp, uint32_t at, char room[LISTPACK_TEXT]);
 /* The element as an integer; false if it is none (text that reads as one is). */
 bool listpack_integer(const unsigned char *lp, uint32_t at, int64_t *out) NODISCARD;
+/* The element at *at, which must be an integer; *at is behind it then (and not 0 at the end). Small
+ * ones without a call. */
+int64_t listpack_take_any_integer(const unsigned char *lp, uint32_t *at);
+ALWAYS_INLINE int64_t listpack_take_integer(const unsigned char *lp, uint32_t *at)
+{
+    unsigned char byte = lp[*at];
+    if (UNLIKELY(byte >= 0x80))
+        return listpack_take_any_integer(lp, at);
+    *at += 2;
+    return byte;
+}
+
 bool listpack_equals(const unsigned char *lp, uint32_t at, struct slice value);
 size_t listpack_size_at(const unsigned char *lp, uint32_t at); /* bytes of the element */
 

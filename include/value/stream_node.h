@@ -23,6 +23,7 @@ enum stream_entry_flags { STREAM_ENTRY_DELETED = 1, STREAM_SAME_FIELDS = 2 };
 struct stream_node {
     unsigned char id[STREAM_ID_BYTES]; /* of the master entry, as a key */
     unsigned char *lp;
+    uint32_t names; /* fields of the master entry */
 };
 
 /* An entry of a node, as its elements say. */

@@ -384,6 +384,15 @@ bool listpack_integer(const unsigned char *lp, uint32_t at, int64_t *out)
     return true;
 }
 
+int64_t listpack_take_any_integer(const unsigned char *lp, uint32_t *at)
+{
+    int64_t v = 0;
+    bool ok = listpack_integer(lp, *at, &v);
+    ASSERT(ok);
+    *at += (uint32_t)element_size(lp + *at);
+    return v;
+}
+
 bool listpack_equals(const unsigned char *lp, uint32_t at, struct slice value)
 {
     int64_t n = 0;

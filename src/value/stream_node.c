@@ -11,10 +11,7 @@
 /* Of a listpack that is known to be good. */
 static int64_t integer_at(const unsigned char *lp, uint32_t at)
 {
-    int64_t v = 0;
-    bool ok = listpack_integer(lp, at, &v);
-    ASSERT(ok);
-    return v;
+    return listpack_take_integer(lp, &at);
 }
 
 static uint32_t skip(const unsigned char *lp, uint32_t at, size_t elements)
@@ -24,10 +21,13 @@ static uint32_t skip(const unsigned char *lp, uint32_t at, size_t elements)
     return at;
 }
 
-/* Position of the master entry's count of field names. */
-static uint32_t names_count_at(const unsigned char *lp)
+/* Position of the master entry's first field name. */
+static uint32_t names_at(const unsigned char *lp)
 {
-    return skip(lp, listpack_first(lp), 2);
+    uint32_t at = LISTPACK_HEAD;
+    for (int i = 0; i < 3; i++)
+        listpack_take_integer(lp, &at);
+    return at;
 }
 
 static void add_integer(struct listpack_value **to, int64_t v)
@@ -73,6 +73,7 @@ struct stream_node *stream_node_new(struct stream_id id, const struct slice *pai
     add_integer(&to, 0);
     add_entry(&to, (struct stream_id){0, 0}, true, pairs, count);
     stream_id_to_bytes(node->id, id);
+    node->names = (uint32_t)(count / 2);
     node->lp = listpack_new(0);
     listpack_append_values(&node->lp, values, (size_t)(to - values));
     if (values != on_stack)
@@ -84,6 +85,7 @@ struct stream_node *stream_node_of(struct stream_id id, const unsigned char *lp)
 {
     struct stream_node *node = mem_alloc(sizeof *node);
     stream_id_to_bytes(node->id, id);
+    node->names = (uint32_t)integer_at(lp, skip(lp, LISTPACK_HEAD, 2));
     node->lp = listpack_copy(lp);
     return node;
 }
@@ -104,21 +106,20 @@ bool stream_node_has_room(const struct stream_node *node, const struct value_lim
         max_bytes = LISTPACK_BYTES_MAX;
     if (listpack_bytes(lp) + bytes >= max_bytes)
         return false;
-    uint32_t first = listpack_first(lp);
-    return max_entries == 0 ||
-           integer_at(lp, first) + integer_at(lp, listpack_next(lp, first)) < max_entries;
+    uint32_t at = LISTPACK_HEAD;
+    int64_t entries = listpack_take_integer(lp, &at);
+    entries += listpack_take_integer(lp, &at); /* deleted ones count too */
+    return max_entries == 0 || entries < max_entries;
 }
 
-static bool has_names(const unsigned char *lp, const struct slice *pairs, size_t count)
+static bool has_names(const struct stream_node *node, const struct slice *pairs, size_t count)
 {
-    uint32_t at = names_count_at(lp);
-    if ((uint64_t)integer_at(lp, at) != count / 2)
+    uint32_t at = names_at(node->lp);
+    if (node->names != count / 2)
         return false;
-    for (size_t i = 0; i < count; i += 2) {
-        at = listpack_next(lp, at);
-        if (!listpack_equals(lp, at, pairs[i]))
+    for (size_t i = 0; i < count; i += 2, at = listpack_next(node->lp, at))
+        if (!listpack_equals(node->lp, at, pairs[i]))
             return false;
-    }
     return true;
 }
 
@@ -131,7 +132,7 @@ void stream_node_add(struct stream_node *node, struct stream_id id, const struct
     if (count + 8 > ON_STACK)
         values = mem_alloc((count + 8) * sizeof *values);
     to = values;
-    add_entry(&to, delta, has_names(node->lp, pairs, count), pairs, count);
+    add_entry(&to, delta, has_names(node, pairs, count), pairs, count);
     listpack_append_values(&node->lp, values, (size_t)(to - values));
     listpack_replace_integer(&node->lp, LISTPACK_HEAD, (int64_t)stream_node_live(node) + 1);
     if (values != on_stack)
@@ -158,13 +159,12 @@ uint64_t stream_node_live(const struct stream_node *node)
 
 uint32_t stream_node_names(const struct stream_node *node)
 {
-    return listpack_next(node->lp, names_count_at(node->lp));
+    return names_at(node->lp);
 }
 
 uint32_t stream_node_first(const struct stream_node *node)
 {
-    uint32_t at = names_count_at(node->lp);
-    return skip(node->lp, at, (size_t)integer_at(node->lp, at) + 2);
+    return skip(node->lp, names_at(node->lp), (size_t)node->names + 1);
 }
 
 /* The entry whose `back` is at that position; the master entry's is 0. */
@@ -195,20 +195,17 @@ void stream_node_read(const struct stream_node *node, uint32_t at, struct stream
 {
     const unsigned char *lp = node->lp;
     struct stream_id master = stream_id_of_bytes(node->id);
-    uint32_t ms = listpack_next(lp, at), seq = listpack_next(lp, ms);
     out->at = at;
-    out->flags = (uint8_t)integer_at(lp, at);
-    out->id.ms = master.ms + (uint64_t)integer_at(lp, ms);
-    out->id.seq = master.seq + (uint64_t)integer_at(lp, seq);
-    out->part = listpack_next(lp, seq);
+    out->flags = (uint8_t)listpack_take_integer(lp, &at);
+    out->id.ms = master.ms + (uint64_t)listpack_take_integer(lp, &at);
+    out->id.seq = master.seq + (uint64_t)listpack_take_integer(lp, &at);
     if (out->flags & STREAM_SAME_FIELDS) {
-        out->pairs = (uint32_t)integer_at(lp, names_count_at(lp));
-        out->left = out->pairs;
+        out->pairs = out->left = node->names;
     } else {
-        out->pairs = (uint32_t)integer_at(lp, out->part);
+        out->pairs = (uint32_t)listpack_take_integer(lp, &at);
         out->left = out->pairs * 2;
-        out->part = listpack_next(lp, out->part);
     }
+    out->part = at;
 }
 
 /* ---- bytes from outside ---- */
