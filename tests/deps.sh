@@ -8,7 +8,8 @@ set -eu
 
 packages="build-essential clang libclang-rt-dev llvm clang-format libuv1-dev libjemalloc-dev
     libcmocka-dev libxxhash-dev liblzf-dev libmicrohttpd-dev libsystemd-dev libhiredis-dev
-    libssl-dev liblua5.1-0-dev redis-server redis-tools python3 e2fsprogs util-linux"
+    libssl-dev liblua5.1-0-dev redis-server redis-tools python3 python3-redis
+    e2fsprogs util-linux"
 
 # What each package is wanted for: a file or a command. Looking is much faster than asking the
 # package manager, and is content with what was installed in another way.
@@ -40,6 +41,7 @@ have()
     liblua5.1-0-dev) have_header lua5.1/lua.h ;;
     redis-tools) have_command redis-cli && have_command redis-benchmark ;;
     python3) have_python ;;
+    python3-redis) /usr/bin/python3 -c 'import redis' 2>/dev/null ;;
     e2fsprogs) PATH=$PATH:/usr/sbin:/sbin have_command mkfs.ext4 ;;
     util-linux) have_command taskset ;;
     *) return 1 ;;
