@@ -154,6 +154,10 @@ def test_every_way_for_a_key_to_come_into_being():
         s.do("p", "LMOVE", "list", "k", "LEFT", "LEFT")
         waits()
         s.do("p", "RENAME", "list", "k")
+        s.control.must("RPUSH", "numbers", 3, 1, 2)
+        waits()
+        s.do("p", "SORT", "numbers", "STORE", "k")
+        s.control.must("DEL", "k")
         s.do("p", "SELECT", 1)
         s.do("p", "RPUSH", "k", "of another database")
         waits()
@@ -279,6 +283,63 @@ def test_random_interleavings():
         eq(end, ends[0], f"seed {seed}: keys")
 
 
+def test_streams():
+    def script(s):
+        s.do("a", "XREAD", "BLOCK", 0, "STREAMS", "x", "y", "$", "5-0")
+        s.do("b", "XREAD", "COUNT", 1, "BLOCK", 0, "STREAMS", "x", 0)
+        s.do("p", "XADD", "x", "1-1", "field", "value")
+        s.do("a", "XREAD", "BLOCK", 0, "STREAMS", "x", "y", "$", "5-0")
+        s.do("p", "XADD", "y", "4-0", "too", "old")  # it waits on
+        s.do("p", "XADD", "y", "5-1", "new", "enough")
+        s.do("p", "XGROUP", "CREATE", "x", "group", "$")
+        for name in "abc":
+            command = ("XREADGROUP", "GROUP", "group", name, "BLOCK", 0, "STREAMS", "x", ">")
+            s.do(name, *command)
+        s.do("d", "XREAD", "BLOCK", 0, "STREAMS", "x", "$")
+        s.do("p", "XADD", "x", "2-1", "to", "a and d")
+        s.do("p", "XADD", "x", "2-2", "to", "b")
+        s.do("p", "XDEL", "x", "2-2")
+        s.do("p", "XADD", "x", "2-3", "to", "c")
+        s.do("e", "XREAD", "BLOCK", 0, "STREAMS", "new", 0)
+        s.do("p", "XADD", "elsewhere", "1-1", "k", "v")
+        s.do("p", "RENAME", "elsewhere", "new")
+        s.do("e", "BLPOP", "new2", 0)
+        s.do("p", "XADD", "new2", "1-1", "k", "v")
+        s.do("p", "XPENDING", "x", "group")
+
+    compare(script)
+    compare(script, resp=3)
+
+
+def test_groups_hear_that_their_stream_goes():
+    reading = ("XREADGROUP", "GROUP", "group", "me", "BLOCK", 0, "STREAMS", "x", ">")
+    for args in (ONE, FOUR):
+        with Server(*args) as server:
+            s = Scene(server)
+            for way in (
+                (("DEL", "x"), b"-NOGROUP "),
+                (("FLUSHALL",), b"-NOGROUP "),
+                (("XGROUP", "DESTROY", "x", "group"), b"-NOGROUP "),
+                (("RENAME", "x", "y"), b"-NOGROUP "),
+                (("PEXPIRE", "x", "-1"), b"-NOGROUP "),
+                (("SET", "x", "string"), b"-WRONGTYPE "),
+            ):
+                s.control.must("XGROUP", "CREATE", "x", "group", "$", "MKSTREAM")
+                s.do("a", *reading)
+                s.do("b", "XREAD", "BLOCK", 0, "STREAMS", "x", "$")
+                eq(server.info("clients", s.control)["total_blocking_keys_on_nokey"], "1")
+                told = s.do("p", *way[0])
+                assert told["a"].startswith(way[1]), (way, told)
+                eq(sorted(told), ["a", "p"], "who only reads does not hear of it")
+                s.leave("b")
+                eq(server.info("clients", s.control)["total_blocking_keys_on_nokey"], "0")
+            s.control.must("DEL", "x")
+            s.control.must("XGROUP", "CREATE", "x", "group", "$", "MKSTREAM")
+            s.control.must("PEXPIRE", "x", 30)
+            s.client("a").send(*reading)  # expires while nobody looks
+            assert s.client("a").read().startswith("NOGROUP ")
+
+
 # --- the end of the wait --------------------------------------------------------------------------
 
 
@@ -353,7 +414,11 @@ def test_unblock():
         with Server(*args) as server:
             s = Scene(server)
             unblocked = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"
-            for how, want in (((), b"*-1\r\n"), (("TIMEOUT",), b"*-1\r\n"), (("ERROR",), unblocked)):
+            for how, want in (
+                ((), b"*-1\r\n"),
+                (("TIMEOUT",), b"*-1\r\n"),
+                (("ERROR",), unblocked),
+            ):
                 for name in "abcd":
                     identity = s.id_of(name)
                     s.do(name, "BLMOVE", "k", "j", "LEFT", "LEFT", 0)

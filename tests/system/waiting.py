@@ -85,6 +85,7 @@ class Scene:
                 "list": ("LRANGE", key, 0, -1),
                 "zset": ("ZRANGE", key, 0, -1, "WITHSCORES"),
                 "string": ("GET", key),
+                "stream": ("XRANGE", key, "-", "+"),
             }
             out[key] = (kind, self.control.raw(*read[kind]))
         return out
