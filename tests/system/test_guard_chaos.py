@@ -32,6 +32,23 @@ OPERATIONS = (
 PLACES = ("", ".incr", ".base", "manifest", "temp", "ballast", "appendonlydir")
 
 
+# By kind of value: how version `n`, with the bytes `v`, is written to key k, and how it is read.
+KINDS = (
+    (lambda k, n, v: ("SET", k, v), lambda k: ("GET", k)),
+    (lambda k, n, v: ("HSET", k, "version", v, v[-9:], n), lambda k: ("HGET", k, "version")),
+    (lambda k, n, v: ("LPUSH", k, v), lambda k: ("LINDEX", k, 0)),
+    (lambda k, n, v: ("ZADD", k, n, "version", 1, v), lambda k: ("ZSCORE", k, "version")),
+    (lambda k, n, v: ("XADD", k, "MAXLEN", 3, "*", "version", v), lambda k: ("XREVRANGE", k, "+", "-")),
+)
+
+
+def version_in(reply):
+    """The version that a key has, or None."""
+    if isinstance(reply, list):
+        reply = reply[0][1][1] if reply else None
+    return None if reply is None else int(reply.split(b":", 1)[0])
+
+
 class Model:
     """What was written: versions of each key, sent and acknowledged, with times.
 
@@ -48,13 +65,15 @@ class Model:
     def group(self, size):
         commands, plan = [], []
         for _ in range(self.rng.randint(1, 40)):
-            key = f"c{self.rng.randrange(KEYS)}"
+            number = self.rng.randrange(KEYS)
+            key = f"c{number}"
             self.version += 1
             if self.rng.random() < 0.2:
                 commands.append(("DEL", key))
                 plan.append((key, -self.version))
             else:
-                commands.append(("SET", key, self.value(size)))
+                write = KINDS[number % len(KINDS)][0]
+                commands.append(write(key, self.version, self.value(size)))
                 plan.append((key, self.version))
             self.sent.setdefault(key, []).append(plan[-1][1])
         return commands, plan
@@ -78,31 +97,26 @@ class Model:
     def check(self, client, until):
         """What was acknowledged up to a time must be there, or something newer that was sent."""
         for at in range(0, KEYS, 500):
-            keys = [f"c{i}" for i in range(at, min(at + 500, KEYS))]
-            for key, value in zip(keys, client.command("MGET", *keys)):
-                self.check_key(key, value, until)
+            keys = {f"c{i}": i for i in range(at, min(at + 500, KEYS))}
+            replies = client.pipeline([KINDS[i % len(KINDS)][1](key) for key, i in keys.items()])
+            for key, reply in zip(keys, replies):
+                self.check_key(key, version_in(reply), until)
 
-    def check_key(self, key, value, until):
+    def check_key(self, key, found, until):
         if until < 0:  # the log itself was removed or turned off: anything may be there
-            now = int(value.split(b":", 1)[0]) if value is not None else -1
+            now = found if found is not None else -1
             self.sent[key], self.acked[key] = [now], [(0, now)]
             return
         history = self.sent.get(key, [])
         kept = [v for t, v in self.acked.get(key, []) if t <= until]
         floor = history.index(kept[-1]) if kept else -1
         allowed = history[floor:] if floor >= 0 else [-1] + history
-        if value is None:
-            fine = any(v < 0 for v in allowed)
-        else:
-            fine = int(value.split(b":", 1)[0]) in allowed
+        fine = found in allowed if found is not None else any(v < 0 for v in allowed)
         if not fine:
-            has = value and value.split(b":", 1)[0]
             when = [(round(t - until, 2), v) for t, v in self.acked.get(key, [])][-4:]
-            raise AssertionError(f"{key} has {has}, allowed {allowed[:5]}; acknowledged {when}")
+            raise AssertionError(f"{key} has {found}, allowed {allowed[:5]}; acknowledged {when}")
         # what the server has now is where the history goes on
-        now = [v for v in allowed if (v < 0) == (value is None)]
-        if value is not None:
-            now = [int(value.split(b":", 1)[0])]
+        now = [found] if found is not None else [v for v in allowed if v < 0]
         self.sent[key] = now[-1:] if now else []
         self.acked[key] = [(0, now[-1])] if now and now[-1] in history else []
 
