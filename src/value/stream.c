@@ -525,8 +525,10 @@ static void class_each(struct value value, value_visit_fn visit, void *ctx)
     struct stream_entry entry;
     struct parts parts = {0};
     stream_seek(stream_of(value), STREAM_ID_MIN, STREAM_ID_MAX, false, &it);
-    while (stream_next(&it, &entry))
-        visit(ctx, parts.slices, (unsigned)collect(&parts, &it, &entry));
+    while (stream_next(&it, &entry)) {
+        size_t count = collect(&parts, &it, &entry);
+        visit(ctx, parts.slices, (unsigned)count);
+    }
     mem_free(parts.slices);
     bytes_free(&parts.text);
 }

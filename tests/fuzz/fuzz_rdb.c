@@ -5,6 +5,7 @@
  */
 #include "base/crc64.h"
 #include "base/mem.h"
+#include "base/panic.h"
 #include "persist/dump.h"
 #include "persist/rdb_load.h"
 
@@ -28,6 +29,23 @@ static void load(struct slice file)
     keyspace_free(ks);
 }
 
+static void look(void *ctx, const struct slice *parts, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        *(uint64_t *)ctx += crc64(0, parts[i].data, parts[i].len);
+}
+
+/* What was read can be walked and copied. */
+static void use(struct value value)
+{
+    uint64_t first = 0, second = 0;
+    struct value copy = value_copy(value);
+    value_each(value, look, &first);
+    value_each(copy, look, &second);
+    ASSERT(first == second && value_memory(value, 0) > 0 && value_effort(value) > 0);
+    value_free(copy);
+}
+
 static void parse(struct bytes *payload)
 {
     bytes_append(payload, "\x0a\x00", 2);
@@ -35,8 +53,11 @@ static void parse(struct bytes *payload)
     for (unsigned i = 0; i < 8; i++)
         bytes_append_char(payload, (char)(crc >> 8 * i));
     struct dump_value value;
-    if (dump_parse(bytes_slice(payload), &value_limits_default, &value) == DUMP_OK)
-        dump_value_free(&value);
+    if (dump_parse(bytes_slice(payload), &value_limits_default, &value) != DUMP_OK)
+        return;
+    if (value.type != TYPE_STRING)
+        use(value.value);
+    dump_value_free(&value);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

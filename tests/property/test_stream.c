@@ -1,5 +1,5 @@
 /* Streams against plain arrays: random adding, deleting, trimming, walking, groups with their
- * pending entries, copies.
+ * pending entries, copies, and the way through RDB.
  *
  * SPILLWAY_SEED chooses the run (printed), SPILLWAY_ROUNDS how many runs there are.
  */
@@ -531,6 +531,30 @@ static void copy(struct model *m)
     assert_true(value_effort(stream_value(m->s)) > 0);
 }
 
+/* The stream goes on as what was read of its payload. */
+static void through_rdb(struct model *m)
+{
+    struct keyspace_options options = {.databases = 1,
+                                       .policy = EVICT_NONE,
+                                       .samples = 5,
+                                       .limits = m->limits,
+                                       .lfu_decay_minutes = 1};
+    struct keyspace_stats stats = {0};
+    struct keyspace *ks = keyspace_new(&options);
+    struct hold hold = {.keyspace = ks, .now_ms = 1, .stats = &stats};
+    struct key key = keyspace_key(keyspace_seed(ks), 0, SLICE("stream"));
+    struct dump_value value = {.type = TYPE_STREAM, .value = stream_value(m->s)};
+    struct bytes payload = {0};
+    hold_take(&hold, HOLD_ALL);
+    dump_append(dump_put(&hold, &key, NULL, &value, EXPIRE_NONE), below(m, 2), &payload);
+    hold_drop(&hold);
+    keyspace_free(ks);
+    assert_int_equal(dump_parse(bytes_slice(&payload), &m->limits, &value), DUMP_OK);
+    m->s = stream_of(value.value);
+    bytes_free(&payload);
+    check_all(m);
+}
+
 static void drive(struct model *m, size_t goal, size_t operations)
 {
     for (size_t i = 0; i < operations; i++) {
@@ -549,6 +573,7 @@ static void drive(struct model *m, size_t goal, size_t operations)
     }
     check_all(m);
     copy(m);
+    through_rdb(m);
 }
 
 static void one_round(uint64_t seed, int64_t node_entries, int64_t node_bytes)
