@@ -54,6 +54,10 @@ void list_lmove(struct call *call);
 void list_rpoplpush(struct call *call);
 void list_lmpop(struct call *call);
 
+/* list_move_many.c */
+void list_lmovem(struct call *call);
+void list_blmovem(struct call *call);
+
 /* list_block.c */
 void list_blpop(struct call *call);
 void list_brpop(struct call *call);

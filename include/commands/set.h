@@ -38,7 +38,9 @@ void set_sintercard(struct call *call);
 void set_sinterstore(struct call *call);
 void set_sunion(struct call *call);
 void set_sunionstore(struct call *call);
+void set_sunioncard(struct call *call);
 void set_sdiff(struct call *call);
 void set_sdiffstore(struct call *call);
+void set_sdiffcard(struct call *call);
 
 #endif

@@ -14,6 +14,9 @@ void string_append(struct call *call);
 void string_setrange(struct call *call);
 void string_getrange(struct call *call);
 
+/* string_increx.c */
+void string_increx(struct call *call);
+
 /* string_lcs.c */
 void string_lcs(struct call *call);
 

@@ -3,6 +3,7 @@
 
 #include "commands/commands.h"
 #include "commands/plain.h"
+#include "engine/block.h"
 
 /* ---- what the family shares ---- */
 
@@ -20,10 +21,12 @@ size_t list_push_values(struct call *call, const struct key *key, struct entry *
 {
     struct value list = entry != NULL ? keyspace_edit_value(&call->hold, key, entry) : list_new();
     list_push(&list, list_limits_of(call), values, count, front);
-    if (entry != NULL)
+    if (entry != NULL) {
         keyspace_value_edited(entry, list);
-    else
+        call_ready(call, key); /* to those who wait for more than one element */
+    } else {
         keyspace_put_value(&call->hold, key, NULL, list, EXPIRE_NONE);
+    }
     call_notify(call, 'l', front ? "lpush" : "rpush", key);
     return list_count(list);
 }
@@ -260,6 +263,7 @@ static void linsert_command(struct call *call)
     keyspace_value_edited(entry, list);
     if (inserted) {
         call_changed(call, 1);
+        call_ready(call, &key);
         call_notify(call, 'l', "linsert", &key);
     }
     reply_int(call->reply, inserted ? (int64_t)list_count(list) : -1);
@@ -322,6 +326,17 @@ const struct command list_commands[] = {
      .summary = "Moves an element from an end of a list to an end of another and answers it; waits "
                 "for one if there is none.",
      .complexity = "O(1)",
+     IN_FAMILY},
+    {.name = "blmovem",
+     .run = list_blmovem,
+     .arity = -6,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_BLOCKING,
+     .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .step = 1},
+              {.flags = KEY_RW | KEY_INSERT, .begin = 2, .step = 1}},
+     .since = "8.10.0",
+     .summary = "Moves elements from an end of a list to an end of another and answers them; waits "
+                "if there are not enough.",
+     .complexity = "O(N) with the number of elements moved",
      IN_FAMILY},
     {.name = "blmpop",
      .run = list_blmpop,
@@ -408,6 +423,16 @@ const struct command list_commands[] = {
      .summary = "Takes an element from an end of a list, adds it to an end of another, and answers "
                 "it.",
      .complexity = "O(1)",
+     IN_FAMILY},
+    {.name = "lmovem",
+     .run = list_lmovem,
+     .arity = -5,
+     .flags = CMD_WRITE | CMD_DENYOOM,
+     .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .step = 1},
+              {.flags = KEY_RW | KEY_INSERT, .begin = 2, .step = 1}},
+     .since = "8.10.0",
+     .summary = "Moves elements from an end of a list to an end of another and answers them.",
+     .complexity = "O(N) with the number of elements moved",
      IN_FAMILY},
     {.name = "lmpop",
      .run = list_lmpop,

@@ -198,6 +198,15 @@ static const char *const any_output[] = {"nondeterministic_output", NULL};
     .keys = {{.flags = KEY_OW | KEY_UPDATE, .begin = 1, .step = 1},                                \
              {.flags = KEY_RO | KEY_ACCESS, .begin = 2, .last = -1, .step = 1}},                   \
     IN_FAMILY
+#define COUNTS                                                                                     \
+    .arity = -3, .flags = CMD_READONLY | CMD_MOVABLEKEYS,                                          \
+    .keys = {{.flags = KEY_RO | KEY_ACCESS,                                                        \
+              .begin = 1,                                                                          \
+              .counted = true,                                                                     \
+              .count_at = 0,                                                                       \
+              .first = 1,                                                                          \
+              .step = 1}},                                                                         \
+    IN_FAMILY
 #define COMBINES                                                                                   \
     .arity = -2, .flags = CMD_READONLY, .keys = KEYS_ALL(KEY_RO | KEY_ACCESS), .tips = any_order,  \
     IN_FAMILY
@@ -229,6 +238,12 @@ const struct command set_commands[] = {
      .summary = "Answers the members of a set that are in none of the others.",
      .complexity = "O(N) with the members of all sets",
      COMBINES},
+    {.name = "sdiffcard",
+     .run = set_sdiffcard,
+     .since = "8.10.0",
+     .summary = "Answers how many members of a set are in none of the others.",
+     .complexity = "O(N*M) with the members of the first set and the number of sets",
+     COUNTS},
     {.name = "sdiffstore",
      .run = set_sdiffstore,
      .since = "1.0.0",
@@ -243,18 +258,10 @@ const struct command set_commands[] = {
      COMBINES},
     {.name = "sintercard",
      .run = set_sintercard,
-     .arity = -3,
-     .flags = CMD_READONLY | CMD_MOVABLEKEYS,
-     .keys = {{.flags = KEY_RO | KEY_ACCESS,
-               .begin = 1,
-               .counted = true,
-               .count_at = 0,
-               .first = 1,
-               .step = 1}},
      .since = "7.0.0",
      .summary = "Answers how many members all sets have in common.",
      .complexity = "O(N*M) with the members of the smallest set and the number of sets",
-     IN_FAMILY},
+     COUNTS},
     {.name = "sinterstore",
      .run = set_sinterstore,
      .since = "1.0.0",
@@ -354,6 +361,12 @@ const struct command set_commands[] = {
      .summary = "Answers the members that any of the sets has.",
      .complexity = "O(N) with the members of all sets",
      COMBINES},
+    {.name = "sunioncard",
+     .run = set_sunioncard,
+     .since = "8.10.0",
+     .summary = "Answers how many members the sets have together, exactly or about.",
+     .complexity = "O(N) with the members of all sets",
+     COUNTS},
     {.name = "sunionstore",
      .run = set_sunionstore,
      .since = "1.0.0",

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "engine/settings.h"
+#include "value/hyperloglog.h"
 
 /* Sets given by their keys; those that are absent are left out. */
 struct operands {
@@ -145,37 +146,52 @@ void set_sinterstore(struct call *call)
     store(call, stored, "sinterstore");
 }
 
-/* The number of keys, the keys, LIMIT: false after replying what is wrong with them. */
-static bool read_sintercard(struct call *call, uint32_t *keys, int64_t *limit)
+/* What the counting commands are told behind the number of keys and the keys. */
+struct counting {
+    uint32_t keys;
+    int64_t limit; /* 0: none */
+    bool approximate;
+};
+
+/* False after replying what is wrong. */
+static bool read_counting(struct call *call, bool may_approximate, struct counting *out)
 {
     int64_t number;
-    *limit = 0;
+    *out = (struct counting){0};
     if (!call_i64_range(call, 1, 1, INT64_MAX, &number, "ERR numkeys should be greater than 0"))
         return false;
     if (number > call->argc - 2) {
         call_error(call, "ERR Number of keys can't be greater than number of args");
         return false;
     }
-    *keys = (uint32_t)number;
-    for (uint32_t i = 2 + *keys; i < call->argc; i += 2) {
+    out->keys = (uint32_t)number;
+    for (uint32_t i = 2 + out->keys; i < call->argc; i++) {
+        if (may_approximate && slice_is(call->argv[i], "approx")) {
+            out->approximate = true;
+            continue;
+        }
         if (i + 1 == call->argc || !slice_is(call->argv[i], "limit")) {
             call_syntax_error(call);
             return false;
         }
-        if (!call_i64_range(call, i + 1, 0, INT64_MAX, limit, "ERR LIMIT can't be negative"))
+        if (!call_i64_range(call, ++i, 0, INT64_MAX, &out->limit, "ERR LIMIT can't be negative"))
             return false;
     }
     return true;
 }
 
+static uint64_t most_of(const struct counting *counting)
+{
+    return counting->limit != 0 ? (uint64_t)counting->limit : UINT64_MAX;
+}
+
 void set_sintercard(struct call *call)
 {
     struct operands operands;
-    uint32_t keys;
-    int64_t limit;
-    if (!read_sintercard(call, &keys, &limit) || !find_operands(call, 2, keys, &operands))
+    struct counting counting;
+    if (!read_counting(call, false, &counting) || !find_operands(call, 2, counting.keys, &operands))
         return;
-    struct result result = {.most = limit != 0 ? (uint64_t)limit : UINT64_MAX};
+    struct result result = {.most = most_of(&counting)};
     if (!operands.any_missing) {
         qsort(operands.sets, operands.count, sizeof *operands.sets, by_count);
         intersect(&operands, &result);
@@ -232,6 +248,71 @@ void set_sunionstore(struct call *call)
     unite(&operands, &result);
     mem_free(operands.sets);
     store(call, stored, "sunionstore");
+}
+
+struct gathering {
+    struct value all;
+    const struct value_limits *limits;
+    uint64_t most;
+};
+
+static bool gather(void *ctx, struct slice member)
+{
+    struct gathering *g = ctx;
+    set_add(&g->all, g->limits, member);
+    return set_count(g->all) < g->most;
+}
+
+/* A union is gathered to know what was there before, but not beyond the limit. */
+static uint64_t count_union(const struct operands *operands, const struct value_limits *limits,
+                            uint64_t most)
+{
+    struct gathering g = {.limits = limits, .most = most};
+    if (operands->count == 0)
+        return 0;
+    if (operands->count == 1)
+        return MIN_OF(set_count(operands->sets[0]), most);
+    g.all = set_new_as(ENCODING_HASHTABLE,
+                       (size_t)MIN_OF(set_count(operands->sets[operands->count - 1]), most));
+    for (uint32_t i = 0; i < operands->count; i++)
+        if (!set_each(operands->sets[operands->count - 1 - i], gather, &g))
+            break;
+    uint64_t count = set_count(g.all);
+    value_free(g.all);
+    return count;
+}
+
+static bool sketch(void *registers, struct slice member)
+{
+    struct hll_point point = hll_point_of(member);
+    uint8_t *at = (uint8_t *)registers + point.index;
+    *at = MAX_OF(*at, point.rank);
+    return true;
+}
+
+/* The estimate that PFCOUNT would give: nothing of the union is kept. */
+static uint64_t estimate_union(const struct operands *operands, uint64_t most)
+{
+    uint8_t *registers = mem_zalloc(HLL_REGISTERS);
+    for (uint32_t i = 0; i < operands->count; i++)
+        set_each(operands->sets[i], sketch, registers);
+    uint64_t count = hll_count_registers(registers);
+    mem_free(registers);
+    return MIN_OF(count, most);
+}
+
+void set_sunioncard(struct call *call)
+{
+    struct operands operands;
+    struct counting counting;
+    if (!read_counting(call, true, &counting) || !find_operands(call, 2, counting.keys, &operands))
+        return;
+    uint64_t most = most_of(&counting);
+    qsort(operands.sets, operands.count, sizeof *operands.sets, by_count);
+    uint64_t count = counting.approximate ? estimate_union(&operands, most)
+                                          : count_union(&operands, set_limits_of(call), most);
+    mem_free(operands.sets);
+    reply_int(call->reply, (int64_t)count);
 }
 
 /* ---- differences ---- */
@@ -318,4 +399,19 @@ void set_sdiffstore(struct call *call)
     }
     mem_free(operands.sets);
     store(call, stored, "sdiffstore");
+}
+
+void set_sdiffcard(struct call *call)
+{
+    struct operands operands;
+    struct counting counting;
+    if (!read_counting(call, false, &counting) || !find_operands(call, 2, counting.keys, &operands))
+        return;
+    struct result result = {.most = most_of(&counting)};
+    if (!operands.first_missing) {
+        order_others(&operands);
+        subtract(&operands, &result);
+    }
+    mem_free(operands.sets);
+    reply_int(call->reply, (int64_t)result.count);
 }

@@ -14,7 +14,7 @@
 #include "value/set.h"
 
 enum operation { UNION, INTER, DIFF };
-enum aggregate { SUM, MIN, MAX };
+enum aggregate { SUM, MIN, MAX, COUNT };
 
 struct source {
     struct value value; /* pointer NULL: the key is absent */
@@ -80,9 +80,15 @@ static bool source_score(const struct source *from, struct slice member, double 
 
 /* ---- operations ---- */
 
-static double weighted(double score, double weight)
+/* What a source gives to the score of a member: with COUNT its weight, whatever its own score. */
+static double share(const struct combining *c, const struct source *from, double score)
 {
-    double product = score * weight;
+    return c->aggregate == COUNT ? from->weight : score * from->weight;
+}
+
+static double weighted(const struct combining *c, const struct source *from, double score)
+{
+    double product = share(c, from, score);
     return isnan(product) ? 0 : product;
 }
 
@@ -108,7 +114,7 @@ static bool add_to_union(struct combining *c, const struct source *from, struct 
                          double score)
 {
     double old;
-    score = weighted(score, from->weight);
+    score = weighted(c, from, score);
     if (!zset_score(c->result, member, &old)) {
         add_result(c, member, score);
         return true;
@@ -122,12 +128,12 @@ static bool add_to_union(struct combining *c, const struct source *from, struct 
 static bool add_if_in_all(struct combining *c, const struct source *from, struct slice member,
                           double score)
 {
-    score = weighted(score, from->weight);
+    score = weighted(c, from, score);
     for (uint32_t i = 1; i < c->sources; i++) {
         double other;
         if (!source_score(&c->source[i], member, &other))
             return true;
-        score = joined(c->aggregate, score, other * c->source[i].weight);
+        score = joined(c->aggregate, score, share(c, &c->source[i], other));
     }
     add_result(c, member, score);
     return c->limit == 0 || c->found < (uint64_t)c->limit;
@@ -205,6 +211,8 @@ static bool read_aggregate(struct call *call, uint32_t at, struct combining *c)
         c->aggregate = MIN;
     else if (slice_is(word, "max"))
         c->aggregate = MAX;
+    else if (slice_is(word, "count"))
+        c->aggregate = COUNT;
     else
         return call_syntax_error(call), false;
     return true;
@@ -272,12 +280,37 @@ static void reply_result(struct call *call, struct combining *c)
     value_free(c->result);
 }
 
+#define LOGGED_AT_ONCE 32 /* members in one command */
+
+/* Logs the members themselves: not every server knows COUNT. */
+static void log_result(struct call *call, struct slice name, struct value z)
+{
+    char texts[LOGGED_AT_ONCE][ZSET_SCORE_TEXT];
+    struct zset_item items[LOGGED_AT_ONCE];
+    struct slice argv[2 + 2 * LOGGED_AT_ONCE] = {SLICE("ZADD"), name};
+    struct zset_at at;
+    uint32_t count;
+    plain_effect_delete(call, name, false);
+    zset_seek(z, 0, &at);
+    do {
+        for (count = 0; count < LOGGED_AT_ONCE && zset_next(z, &at, &items[count]); count++) {
+            size_t len = zset_print_score(texts[count], items[count].score);
+            argv[2 + 2 * count] = slice_of(texts[count], len);
+            argv[3 + 2 * count] = items[count].member;
+        }
+        if (count != 0)
+            call_effect(call, 2 + 2 * count, argv);
+    } while (count == LOGGED_AT_ONCE);
+}
+
 static void store_result(struct call *call, struct combining *c)
 {
     static const char *const events[] = {"zunionstore", "zinterstore", "zdiffstore"};
     struct key target = call_key(call, 1);
     zset_settle(&c->result, zset_limits_of(call), c->longest);
     zset_store(call, &target, c->result, events[c->operation]);
+    if (c->aggregate == COUNT && c->found != 0)
+        log_result(call, target.name, c->result);
 }
 
 static void run(struct call *call, enum operation operation, bool store, bool only_count)

@@ -118,6 +118,61 @@ static void test_pop_many(void **state)
     assert_int_equal(commands, 3);
 }
 
+/* Of commands that the reference is too old for: assumed are the errors of SINTERCARD, options in
+ * any order, and that APPROX is what PFCOUNT would say of the union. */
+static void test_count(void **state)
+{
+    fixture_reset(&f);
+    EXPECT(&f, "SADD a 1 2 3 4", ":4");
+    EXPECT(&f, "SADD b 3 4 5", ":3");
+    EXPECT(&f, "SADD c x 4", ":2");
+    EXPECT(&f, "SUNIONCARD 3 a b c", ":6");
+    EXPECT(&f, "SUNIONCARD 4 a none a b", ":5");
+    EXPECT(&f, "SUNIONCARD 1 a", ":4");
+    EXPECT(&f, "SUNIONCARD 1 none", ":0");
+    EXPECT(&f, "SUNIONCARD 3 a b c LIMIT 5", ":5");
+    EXPECT(&f, "SUNIONCARD 3 a b c LIMIT 6", ":6");
+    EXPECT(&f, "SUNIONCARD 3 a b c LIMIT 7", ":6");
+    EXPECT(&f, "SUNIONCARD 3 a b c LIMIT 0", ":6");
+    EXPECT(&f, "SUNIONCARD 1 a LIMIT 2", ":2");
+    EXPECT(&f, "SUNIONCARD 2 a b LIMIT 1", ":1");
+    EXPECT(&f, "SUNIONCARD 3 a b c APPROX", ":6");
+    EXPECT(&f, "SUNIONCARD 3 a b c LIMIT 5 approx", ":5");
+    EXPECT(&f, "SUNIONCARD 1 none APPROX", ":0");
+    EXPECT(&f, "SDIFFCARD 2 a b", ":2");
+    EXPECT(&f, "SDIFFCARD 3 a none c", ":3");
+    EXPECT(&f, "SDIFFCARD 1 a", ":4");
+    EXPECT(&f, "SDIFFCARD 2 none a", ":0");
+    EXPECT(&f, "SDIFFCARD 2 a a", ":0");
+    EXPECT(&f, "SDIFFCARD 2 a c LIMIT 2", ":2");
+    EXPECT(&f, "SDIFFCARD 2 a c LIMIT 3", ":3");
+    EXPECT(&f, "SDIFFCARD 2 a c LIMIT 0", ":3");
+    EXPECT(&f, "SDIFFCARD 2 a b APPROX", SYNTAX);
+    EXPECT(&f, "SDIFFCARD 2 a b LIMIT", SYNTAX);
+    EXPECT(&f, "SDIFFCARD 0 a", "-ERR numkeys should be greater than 0");
+    EXPECT(&f, "SDIFFCARD 3 a b", "-ERR Number of keys can't be greater than number of args");
+    EXPECT(&f, "SUNIONCARD 1 a LIMIT -1", "-ERR LIMIT can't be negative");
+    EXPECT(&f, "SUNIONCARD 1 a b", SYNTAX);
+    EXPECT(&f, "SET s v", "+OK");
+    EXPECT(&f, "SUNIONCARD 2 a s", WRONG_TYPE);
+    EXPECT(&f, "SDIFFCARD 2 none s", WRONG_TYPE);
+}
+
+static void test_count_of_many(void **state)
+{
+    char line[64];
+    fixture_reset(&f);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(line, sizeof line, "SADD k%d m%d m%d", i % 3, i, i + 1);
+        fixture_run(&f, line);
+    }
+    EXPECT(&f, "SUNIONCARD 3 k0 k1 k2", ":3001");
+    EXPECT(&f, "SUNIONCARD 2 k0 k1 LIMIT 1234", ":1234");
+    EXPECT(&f, "SDIFFCARD 2 k0 k1", ":1000");
+    long about = strtol(fixture_run(&f, "SUNIONCARD 3 k0 k1 k2 APPROX") + 1, NULL, 10);
+    assert_in_range(about, 2850, 3150);
+}
+
 static int setup(void **state)
 {
     static const struct command *const families[] = {set_commands, string_commands,
@@ -140,6 +195,8 @@ int main(void)
         cmocka_unit_test(test_pop),
         cmocka_unit_test(test_store),
         cmocka_unit_test(test_pop_many),
+        cmocka_unit_test(test_count),
+        cmocka_unit_test(test_count_of_many),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,182 @@
+/* list_move_many.c - several elements from the end of one list to an end of another: LMOVEM, and
+ * BLMOVEM, which waits for them.
+ *
+ * One by one (OBO) is as many LMOVEs: what is taken first is put first. As a block (BULK) they keep
+ * their order. What is logged are pushes and a pop, which every server knows; the pushes come
+ * first, so that a list that is moved onto itself is never empty in between.
+ */
+#include "commands/list.h"
+
+#include "base/mem.h"
+#include "base/number.h"
+#include "engine/block.h"
+
+#define LOGGED_AT_ONCE 1024 /* elements in one command */
+
+struct moving {
+    bool from_front, to_front;
+    bool exactly; /* all or none; else as many as there are, up to count */
+    bool block;
+    int64_t count;
+};
+
+/* The ends at two arguments, and the options from argument `at` on. */
+static bool read_moving(struct call *call, uint32_t at, struct moving *out)
+{
+    *out = (struct moving){.count = 1};
+    if (!list_read_end(call, 3, &out->from_front) || !list_read_end(call, 4, &out->to_front))
+        return false;
+    if (call->argc == at)
+        return true;
+    bool good = call->argc == at + 3;
+    if (good) {
+        struct slice how_many = call->argv[at], order = call->argv[at + 2];
+        out->exactly = slice_is(how_many, "exactly");
+        out->block = slice_is(order, "bulk");
+        good =
+            (out->exactly || slice_is(how_many, "count")) && (out->block || slice_is(order, "obo"));
+    }
+    if (!good) {
+        call_syntax_error(call);
+        return false;
+    }
+    return call_i64_range(call, at + 1, 1, INT64_MAX, &out->count,
+                          "ERR count should be greater than 0");
+}
+
+/* Copies of elements, for what they are borrowed from will change. */
+struct taken {
+    struct slice *values; /* in the order in which they are taken */
+    size_t count;
+    struct bytes text;
+};
+
+static void take(struct value list, bool front, size_t count, struct taken *out)
+{
+    char room[LISTPACK_TEXT];
+    struct list_at at;
+    size_t *lengths = mem_alloc(count * sizeof *lengths);
+    bool there = list_seek(list, front ? 0 : -1, &at);
+    *out = (struct taken){.values = mem_alloc(count * sizeof *out->values)};
+    for (; out->count < count && there; out->count++) {
+        struct slice text = list_text(list, &at, room);
+        bytes_append(&out->text, text.data, text.len);
+        lengths[out->count] = text.len;
+        there = front ? list_next(list, &at) : list_prev(list, &at);
+    }
+    const char *data = bytes_slice(&out->text).data;
+    for (size_t i = 0; i < out->count; i++) {
+        out->values[i] = slice_of(data, lengths[i]);
+        data += lengths[i];
+    }
+    mem_free(lengths);
+}
+
+static void turn_round(struct taken *taken)
+{
+    for (size_t i = 0, j = taken->count; i + 1 < j; i++) {
+        struct slice value = taken->values[--j];
+        taken->values[j] = taken->values[i];
+        taken->values[i] = value;
+    }
+}
+
+static void reply_taken(struct call *call, const struct taken *taken)
+{
+    reply_array(call->reply, taken->count);
+    for (size_t i = 0; i < taken->count; i++)
+        reply_bulk(call->reply, taken->values[i]);
+}
+
+static void log_move(struct call *call, const struct moving *how, struct slice from,
+                     struct slice to, const struct taken *taken)
+{
+    char digits[NUMBER_TEXT_MAX];
+    struct slice pop[] = {how->from_front ? SLICE("LPOP") : SLICE("RPOP"), from,
+                          slice_of(digits, number_print_u64(digits, taken->count))};
+    size_t most = MIN_OF(taken->count, (size_t)LOGGED_AT_ONCE);
+    struct slice *push = mem_alloc((2 + most) * sizeof *push);
+    push[0] = how->to_front ? SLICE("LPUSH") : SLICE("RPUSH");
+    push[1] = to;
+    for (size_t i = 0, count; i < taken->count; i += count) {
+        count = MIN_OF(taken->count - i, most);
+        memcpy(push + 2, taken->values + i, count * sizeof *push);
+        call_effect(call, (uint32_t)(2 + count), push);
+    }
+    call_effect(call, COUNT_OF(pop), pop);
+    mem_free(push);
+}
+
+/* From an end of a list to the same end of the same list nothing moves: it is the first element
+ * again and again, or a block that stays. */
+static void reply_standing(struct call *call, const struct moving *how, struct value list,
+                           size_t count)
+{
+    struct taken taken;
+    take(list, how->from_front, count, &taken);
+    for (size_t i = 1; i < taken.count && !how->block; i++)
+        taken.values[i] = taken.values[0];
+    if (how->block && !how->from_front)
+        turn_round(&taken);
+    reply_taken(call, &taken);
+    mem_free(taken.values);
+    bytes_free(&taken.text);
+}
+
+/* False: there is not enough to move, and nothing was replied. */
+static bool move_many(struct call *call, const struct moving *how)
+{
+    struct key from = call_key(call, 1), to = call_key(call, 2);
+    struct entry *source, *target;
+    struct taken taken;
+    if (!list_find(call, &from, FIND_WRITE, &source))
+        return true;
+    if (source == NULL)
+        return false;
+    if (!list_find(call, &to, FIND_WRITE, &target))
+        return true;
+    size_t len = list_count(entry_value(source));
+    if (how->exactly && len < (uint64_t)how->count)
+        return false;
+    size_t count = (size_t)MIN_OF((uint64_t)how->count, len);
+    if (source == target && how->from_front == how->to_front) {
+        reply_standing(call, how, entry_value(source), count);
+        return true;
+    }
+    struct value list = keyspace_edit_value(&call->hold, &from, source);
+    take(list, how->from_front, count, &taken);
+    list_remove_range(&list, how->from_front ? 0 : len - count, count);
+    keyspace_value_edited(source, list);
+
+    if (how->block && !how->from_front)
+        turn_round(&taken); /* as they stood */
+    reply_taken(call, &taken);
+    if (how->block && how->to_front)
+        turn_round(&taken); /* as they are to be pushed */
+    list_push_values(call, &to, target, taken.values, count, how->to_front);
+    list_shrunk(call, &from, source, entry_value(source), count, how->from_front ? "lpop" : "rpop");
+    log_move(call, how, from.name, to.name, &taken);
+    mem_free(taken.values);
+    bytes_free(&taken.text);
+    return true;
+}
+
+void list_lmovem(struct call *call)
+{
+    struct moving how;
+    if (read_moving(call, 5, &how) && !move_many(call, &how))
+        reply_null_array(call->reply);
+}
+
+void list_blmovem(struct call *call)
+{
+    struct moving how;
+    struct block_options options = {.type = TYPE_LIST, .moves = true, .keys = 1};
+    if (!read_moving(call, 6, &how) ||
+        !call_block_until(call, call->argv[5], false, &options.until_us) || move_many(call, &how))
+        return;
+    if (call_may_block(call))
+        call_block(call, &options);
+    else
+        reply_null_array(call->reply);
+}
