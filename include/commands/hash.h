@@ -27,10 +27,13 @@ bool hash_find(struct call *call, const struct key *key, unsigned how, struct en
 struct hash_names {
     uint32_t at, count, step;
 };
-/* As hash_find, for a command that is about to change or read the fields named: those that are past
- * their expiry are removed, so that what is there is seen. */
-bool hash_find_to_change(struct call *call, const struct key *key, unsigned how,
-                         const struct hash_names *names, struct entry **entry);
+/* After hash_find, for a command that is about to change fields: of those it names, what is past its
+ * expiry is removed, so that what is there is seen. *entry may be NULL, or become so. */
+void hash_remove_past(struct call *call, const struct key *key, const struct hash_names *names,
+                      struct entry **entry);
+/* Both. */
+bool hash_find_to_change(struct call *call, const struct key *key, const struct hash_names *names,
+                         struct entry **entry);
 
 /* A hash that is being changed: its value, to be changed between hash_begin and hash_end. */
 struct hash_edit {

@@ -14,7 +14,7 @@
  * A hash becomes a table when it outgrows a limit and stays one. Limits are followed when a field
  * is set. Where a function may change the form it takes the value by address.
  *
- * Times are absolute, in milliseconds, and above zero. A field is past its expiry when now is
+ * Times are absolute, in milliseconds, from 1 to HASH_EXPIRE_MAX. A field is past its expiry when now is
  * greater. It stays where it is until it is removed (the class's `expire`, hash_remove), but is not
  * seen: functions that look for fields are told what the time is; HASH_SEE_ALL sees all there are.
  *
@@ -34,6 +34,8 @@
 #define HASH_SEE_ALL     INT64_MIN       /* as now_ms: nothing is past its expiry */
 #define HASH_NO_EXPIRY   INT64_MIN       /* as expire_ms */
 #define HASH_KEEP_EXPIRY (INT64_MIN + 1) /* to hash_set: the expiry the field has */
+/* The latest expiry, as Redis has it: in the year 4199. */
+#define HASH_EXPIRE_MAX (((INT64_C(1) << 48) - 2) / 4)
 
 struct hash_field {
     struct slice name, value;

@@ -45,21 +45,27 @@ static struct entry *remove_past(struct call *call, const struct key *key, struc
     return NULL;
 }
 
-bool hash_find_to_change(struct call *call, const struct key *key, unsigned how,
-                         const struct hash_names *names, struct entry **entry)
+void hash_remove_past(struct call *call, const struct key *key, const struct hash_names *names,
+                      struct entry **entry)
 {
-    if (!hash_find(call, key, how, entry))
-        return false;
     if (call->hold.flags & (HOLD_LOADING | HOLD_READER))
-        return true;
+        return;
     for (uint32_t i = 0; i < names->count; i++) {
         struct slice name = call->argv[names->at + i * names->step];
         if (*entry == NULL || LIKELY(!((*entry)->flags & ENTRY_ELEMENTS_EXPIRE)))
-            break;
+            return;
         if (is_there_but_past(call, *entry, name))
             *entry = remove_past(call, key, *entry, name);
     }
-    return true;
+}
+
+bool hash_find_to_change(struct call *call, const struct key *key, const struct hash_names *names,
+                         struct entry **entry)
+{
+    bool found = hash_find(call, key, FIND_WRITE, entry);
+    if (found)
+        hash_remove_past(call, key, names, entry);
+    return found;
 }
 
 /* ---- changing ---- */
@@ -156,7 +162,7 @@ static bool set_all(struct call *call, size_t *added)
         call_wrong_arity(call);
         return false;
     }
-    if (!hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
+    if (!hash_find_to_change(call, &key, &names, &entry))
         return false;
     struct hash_edit edit = hash_begin(call, &key, entry);
     hash_expect(&edit.value, limits, names.count);
@@ -188,7 +194,7 @@ static void hsetnx_command(struct call *call)
     struct key key = call_first_key(call);
     struct hash_names names = {.at = 2, .count = 1};
     struct entry *entry;
-    if (!hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
+    if (!hash_find_to_change(call, &key, &names, &entry))
         return;
     bool there = entry != NULL && hash_has(entry_value(entry), HASH_SEE_ALL, call->argv[2]);
     if (!there)
@@ -266,7 +272,7 @@ static void hdel_command(struct call *call)
     struct key key = call_first_key(call);
     struct hash_names names = {.at = 2, .count = call->argc - 2, .step = 1};
     struct entry *entry;
-    if (!hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
+    if (!hash_find_to_change(call, &key, &names, &entry))
         return;
     size_t removed = 0;
     if (entry != NULL) {

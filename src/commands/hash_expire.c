@@ -8,8 +8,6 @@
 #include "commands/hash.h"
 #include "commands/plain.h"
 
-#define TIME_MAX (((INT64_C(1) << 48) - 2) / 4) /* ms; as Redis: in the year 4199 */
-
 enum answer { NO_FIELD = -2, NO_EXPIRY = -1, NOT_MET = 0, DONE = 1, DELETED = 2 };
 
 /* ---- arguments ---- */
@@ -23,8 +21,8 @@ bool hash_read_time(struct call *call, uint32_t at, bool seconds, bool absolute,
         call_error(call, "ERR invalid expire time, must be >= 0");
         return false;
     }
-    if (time > TIME_MAX / (seconds ? 1000 : 1) ||
-        time * (seconds ? 1000 : 1) > TIME_MAX - base_ms) {
+    if (time > HASH_EXPIRE_MAX / (seconds ? 1000 : 1) ||
+        time * (seconds ? 1000 : 1) > HASH_EXPIRE_MAX - base_ms) {
         call_errorf(call, "ERR invalid expire time in '%s' command", call->command->name);
         return false;
     }
@@ -135,13 +133,13 @@ static void expire(struct call *call, bool seconds, bool absolute)
     struct hash_names names;
     int64_t when_ms;
     uint32_t at = 3;
-    if (!call_find_value(call, &key, FIND_PEEK, TYPE_HASH, &entry) ||
+    if (!hash_find(call, &key, FIND_WRITE, &entry) ||
         !hash_read_time(call, 2, seconds, absolute, &when_ms))
         return;
     enum condition condition = read_condition(call, &at);
-    if (!hash_read_names(call, at, "ERR Parameter `numFields` should be greater than 0", &names) ||
-        !hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
+    if (!hash_read_names(call, at, "ERR Parameter `numFields` should be greater than 0", &names))
         return;
+    hash_remove_past(call, &key, &names, &entry);
     if (entry != NULL)
         expire_all(call, &key, entry, &names, condition, when_ms);
     else
@@ -243,10 +241,10 @@ void hash_hpersist(struct call *call)
     struct entry *entry;
     struct hash_names names;
     uint64_t changes = 0;
-    if (!call_find_value(call, &key, FIND_PEEK, TYPE_HASH, &entry) ||
-        !hash_read_names(call, 2, HASH_COUNT_ERROR, &names) ||
-        !hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
+    if (!hash_find(call, &key, FIND_WRITE, &entry) ||
+        !hash_read_names(call, 2, HASH_COUNT_ERROR, &names))
         return;
+    hash_remove_past(call, &key, &names, &entry);
     if (entry == NULL) {
         reply_all(call, names.count, NO_FIELD);
         return;

@@ -54,12 +54,10 @@ static void get_and_change(struct call *call, const struct key *key, struct entr
     mem_free(changed);
 }
 
-static void get_all(struct call *call, const struct key *key, const struct hash_names *names,
-                    enum what_to_do what, int64_t when_ms)
+static void get_all(struct call *call, const struct key *key, struct entry *entry,
+                    const struct hash_names *names, enum what_to_do what, int64_t when_ms)
 {
-    struct entry *entry;
-    if (!hash_find_to_change(call, key, FIND_READ, names, &entry))
-        return;
+    hash_remove_past(call, key, names, &entry);
     reply_array(call->reply, names->count);
     if (entry != NULL && what != LEAVE) {
         get_and_change(call, key, entry, names, what, when_ms);
@@ -81,9 +79,9 @@ void hash_hgetdel(struct call *call)
     struct key key = call_first_key(call);
     struct entry *entry;
     struct hash_names names;
-    if (call_find_value(call, &key, FIND_PEEK, TYPE_HASH, &entry) &&
+    if (hash_find(call, &key, FIND_READ, &entry) &&
         hash_read_names(call, 2, HASH_COUNT_ERROR, &names))
-        get_all(call, &key, &names, DELETE, 0);
+        get_all(call, &key, entry, &names, DELETE, 0);
 }
 
 /* Words that are followed by a time. */
@@ -112,13 +110,13 @@ void hash_hgetex(struct call *call)
                                                                 : LEAVE;
     uint32_t at = what == EXPIRE ? 4 : what == PERSIST ? 3 : 2;
     int64_t when_ms = 0;
-    if (!call_find_value(call, &key, FIND_PEEK, TYPE_HASH, &entry) ||
+    if (!hash_find(call, &key, FIND_READ, &entry) ||
         (word != NULL && !hash_read_time(call, 3, word->seconds, word->absolute, &when_ms)) ||
         !hash_read_names(call, at, HASH_COUNT_ERROR, &names))
         return;
     if (what == EXPIRE && plain_is_past(call, when_ms))
         what = DELETE;
-    get_all(call, &key, &names, what, MAX_OF(when_ms, 1));
+    get_all(call, &key, entry, &names, what, MAX_OF(when_ms, 1));
 }
 
 /* ---- HSETEX ---- */
@@ -297,7 +295,7 @@ void hash_hsetex(struct call *call)
     struct entry *entry;
     struct set_options options = {.when_ms = 0};
     if (!read_set_options(call, &options) ||
-        !hash_find_to_change(call, &key, FIND_WRITE, &options.names, &entry))
+        !hash_find_to_change(call, &key, &options.names, &entry))
         return;
     bool good = may_set(call, entry, &options);
     if (good && options.expires && plain_is_past(call, options.when_ms))

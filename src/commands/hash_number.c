@@ -12,8 +12,7 @@ void hash_hincrby(struct call *call)
     char room[HASH_TEXT], digits[NUMBER_TEXT_MAX];
     struct slice value;
     struct hash_names names = {.at = 2, .count = 1};
-    if (!call_i64(call, 3, &by, NULL) ||
-        !hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
+    if (!call_i64(call, 3, &by, NULL) || !hash_find_to_change(call, &key, &names, &entry))
         return;
     if (entry != NULL && hash_get(entry_value(entry), HASH_SEE_ALL, call->argv[2], room, &value) &&
         !number_parse_i64(value, &number)) {
@@ -53,7 +52,7 @@ void hash_hincrbyfloat(struct call *call)
         call_error(call, "ERR value is NaN or Infinity");
         return;
     }
-    if (!hash_find_to_change(call, &key, FIND_WRITE, &names, &entry))
+    if (!hash_find_to_change(call, &key, &names, &entry))
         return;
     if (entry != NULL &&
         hash_find_field(entry_value(entry), HASH_SEE_ALL, call->argv[2], room, &field) &&

@@ -99,10 +99,11 @@ struct reading {
 static bool add_timed(struct reading *reading, struct slice field, struct slice value,
                       int64_t expire_ms)
 {
-    if (expire_ms != HASH_NO_EXPIRY && (expire_ms < 0 || expire_ms > TIME_MAX))
-        return rdb_fail(reading->r, "a field of a hash with an impossible expiry");
-    if (expire_ms == 0)
-        expire_ms = 1; /* as long ago as can be said */
+    if (expire_ms != HASH_NO_EXPIRY) {
+        if (expire_ms < 0 || expire_ms > TIME_MAX)
+            return rdb_fail(reading->r, "a field of a hash with an impossible expiry");
+        expire_ms = MIN_OF(MAX_OF(expire_ms, 1), HASH_EXPIRE_MAX);
+    }
     return hash_set(&reading->hash, reading->r->limits, field, value, expire_ms) ||
            rdb_fail(reading->r, "a hash with a field twice");
 }
@@ -305,14 +306,14 @@ static bool times_in_order(struct reading *reading, const unsigned char *listpac
             time > TIME_MAX)
             return rdb_fail(reading->r, "a field of a hash with an impossible expiry");
         bool is_first = at == listpack_first(listpack);
-        if (time == 0 ? is_first : before == 0 || time < before)
+        if (time == 0 ? is_first : before == 0 || time < before || time > HASH_EXPIRE_MAX)
             *in_order = false;
         before = time;
     }
     return true;
 }
 
-/* Type 25. One out of order is read field by field. */
+/* Type 25. One that is not as hash_adopt_timed asks for is read field by field. */
 static bool read_timed_listpack(struct reading *reading)
 {
     int64_t first_ms, time = 0;

@@ -257,8 +257,10 @@ static bool packed_set(struct value *hash, struct slice name, struct slice value
 
 size_t hash_count(struct value hash)
 {
-    return is_small(hash) ? listpack_count(hash.pointer) / width_of(hash)
-                          : members_count(hash.pointer);
+    if (!is_small(hash))
+        return members_count(hash.pointer);
+    size_t elements = listpack_count(hash.pointer);
+    return is_timed(hash) ? elements / 3 : elements / 2;
 }
 
 bool hash_expires(struct value hash)

@@ -42,12 +42,15 @@ def gone_in_time(*args):
     with Server(*LOG, *args) as server:
         client = server.client()
         client.must("HSET", "k", "a", 1, "b", 2, "c", 3)
+        start = time.monotonic()
         client.must("HSETEX", "all", "PX", 80, "FIELDS", 3, "a", 1, "b", 2, "c", 3)
         eq(client.must("HPEXPIRE", "k", 80, "FIELDS", 2, "a", "b"), [1, 1])
-        start = time.monotonic()
-        eq(client.must("HLEN", "all"), 3)
-        while time.monotonic() - start < 0.07:
-            assert client.must("HPTTL", "k", "FIELDS", 1, "a")[0] in range(1, 81)
+        while True:
+            (left,) = client.must("HPTTL", "k", "FIELDS", 1, "a")
+            if left < 0:
+                break
+            assert left in range(81), left
+        assert left == -2 and time.monotonic() - start > 0.07
         # Nobody asks for them, and they go.
         wait_until(lambda: client.must("DBSIZE") == 1, 2, "the key whose fields are over")
         wait_until(lambda: client.must("HLEN", "k") == 1, 2, "fields to be removed")
@@ -287,7 +290,7 @@ def test_many_at_once():
     """A large hash whose fields are all over at the same moment does not stop the server."""
     with Server(*DEBUG) as server:
         client = server.client()
-        for start in range(0, 200000, 10000):
+        for start in range(0, 100000, 10000):
             pairs = [part for i in range(start, start + 10000) for part in (f"f{i}", "v")]
             client.must("HSETEX", "k", "PXAT", FAR, "FIELDS", 10000, *pairs)
         names = client.must("HKEYS", "k")

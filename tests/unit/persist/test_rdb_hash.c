@@ -255,6 +255,29 @@ static void listpacks_in_disorder_are_read(void **state)
     }
 }
 
+/* Later than any command sets it: as late as one may. */
+static void late_times_are_the_latest(void **state)
+{
+    struct bytes bytes = {0};
+    struct dump_value out;
+    unsigned char *lp = listpack_new(0);
+    listpack_append(&lp, SLICE("f"));
+    listpack_append(&lp, SLICE("v"));
+    listpack_append_integer(&lp, HASH_EXPIRE_MAX + 1);
+    append_time(&bytes, HASH_EXPIRE_MAX + 1);
+    rdb_append_string(&bytes, slice_of(lp, listpack_bytes(lp)), false);
+    listpack_free(lp);
+    assert_true(reads(bytes_slice(&bytes), RDB_TYPE_HASH_LISTPACK_EX, &out));
+    assert_int_equal(hash_first_expiry(out.value), HASH_EXPIRE_MAX);
+    dump_value_free(&out);
+    bytes.len = 0;
+    rdb_append_length(&bytes, 1), append_pair(&bytes, "f"), append_time(&bytes, INT64_MAX / 4);
+    assert_true(reads(bytes_slice(&bytes), RDB_TYPE_HASH_2, &out));
+    assert_int_equal(hash_first_expiry(out.value), HASH_EXPIRE_MAX);
+    dump_value_free(&out);
+    bytes_free(&bytes);
+}
+
 /* ---- written ---- */
 
 static struct keyspace *new_keyspace(void)
@@ -444,6 +467,7 @@ int main(void)
         cmocka_unit_test(damaged_ones_are_refused_or_harmless),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(listpacks_in_disorder_are_read),
+        cmocka_unit_test(late_times_are_the_latest),
         cmocka_unit_test(what_is_written_is_what_redis_reads),
         cmocka_unit_test(a_table_byte_for_byte),
         cmocka_unit_test(payloads_by_version),
