@@ -181,6 +181,7 @@ static void test_times_that_change(void **state)
     run_until(&w, WORLD_NOW + 101000);
     assert_string_equal(told.last, "f2");
     assert_int_equal(fields_of(&w, "k"), 1);
+    assert_int_equal(timed(&w), 0);
     world_close(&w);
 }
 
