@@ -39,6 +39,7 @@ from harness import (
 )
 
 ELEMENT = "element:__rand_int__"
+XADD = ("XADD", "events", "*", "sensor", "1234", "temperature", "19.8")
 ZADD = ("ZADD", "ranking", "__rand_int__", ELEMENT)
 SERVER_CPU, LOAD_CPU = "0", "1"
 ECHO = os.path.join(ROOT, "build", "tests", "bench", "echo")
@@ -245,7 +246,7 @@ def bench_mset10():
 
 
 def bench_types():
-    """Lists, sets, hashes and sorted sets, 50 clients in pipelines of 16."""
+    """Lists, sets, hashes, sorted sets and streams, 50 clients in pipelines of 16."""
 
     def prepare(server):
         with server.client() as client:
@@ -266,6 +267,7 @@ def bench_types():
             ("zadd", 0.50, 200000, piped + ("-r", 200000, *ZADD)),
             ("zrank", 0.50, 200000, piped + ("-r", 200000, "ZRANK", "ranking", ELEMENT)),
             ("zrange-100", 0.55, 50000, piped + ("ZRANGE", "ranking", "1000", "1099")),
+            ("xadd", 0.65, 300000, piped + XADD),
         ],
         prepare,
     )
