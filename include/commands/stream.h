@@ -62,6 +62,9 @@ struct stream_consumer *stream_use_consumer(struct call *call, const struct stre
 /* To be called for a pending entry that `c` was given just now. */
 void stream_set_active(struct call *call, struct stream_consumer *c, int64_t delivered_ms);
 
+/* One delivery more. */
+void stream_count_delivery(struct stream_nack *nack);
+
 /* What is logged of commands that read, claim and acknowledge: the state they led to, so that it
  * may be loaded any number of times. Each counts no change. */
 void stream_log_claim(struct call *call, const struct stream_of_group *of,

@@ -175,6 +175,12 @@ struct stream_consumer *stream_use_consumer(struct call *call, const struct stre
     return c;
 }
 
+/* No more than can be replied and logged. */
+void stream_count_delivery(struct stream_nack *nack)
+{
+    nack->deliveries += nack->deliveries < INT64_MAX;
+}
+
 /* While loading it is the log that tells when. */
 void stream_set_active(struct call *call, struct stream_consumer *c, int64_t delivered_ms)
 {
@@ -330,11 +336,12 @@ static bool read_setid(struct call *call, struct setid *out)
     return true;
 }
 
-/* What is wrong with these for the stream, or NULL. */
-static const char *setid_error(const struct stream *s, const struct setid *new)
+/* What is wrong with these for the stream, or NULL. Redis before 7.2 logs what it did not compare
+ * with the highest deleted id. */
+static const char *setid_error(const struct stream *s, const struct setid *new, bool loading)
 {
     struct stream_id top;
-    if (stream_id_compare(new->last, s->max_deleted_id) < 0)
+    if (stream_id_compare(new->last, s->max_deleted_id) < 0 && !loading)
         return "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
     if (!stream_edge(s, true, &top))
         return NULL;
@@ -352,8 +359,9 @@ void stream_xsetid(struct call *call)
     struct setid new;
     if (!read_setid(call, &new) || !stream_find(call, &key, FIND_WRITE, &entry))
         return;
-    const char *error =
-        entry == NULL ? "ERR no such key" : setid_error(stream_of(entry_value(entry)), &new);
+    bool loading = (call->client->flags & CLIENT_INTERNAL) != 0;
+    const char *error = entry == NULL ? "ERR no such key"
+                                      : setid_error(stream_of(entry_value(entry)), &new, loading);
     if (error != NULL) {
         call_error(call, error);
         return;

@@ -244,7 +244,7 @@ static bool claim_one(struct call *call, const struct stream_of_group *of,
     if (claim->retries >= 0)
         nack->deliveries = (uint64_t)claim->retries;
     else if (!claim->only_id)
-        nack->deliveries++;
+        stream_count_delivery(nack);
     stream_set_active(call, c, nack->delivered_ms);
     reply_claimed(call, of->stream, id, claim->only_id);
     stream_log_claim(call, of, nack);
@@ -339,7 +339,8 @@ static struct stream_id claim_idle(struct call *call, const struct stream_of_gro
             continue;
         stream_claim(nack, c);
         nack->delivered_ms = call->hold.now_ms;
-        nack->deliveries += !claim->only_id;
+        if (!claim->only_id)
+            stream_count_delivery(nack);
         stream_set_active(call, c, nack->delivered_ms);
         reply_claimed(call, of->stream, id, claim->only_id);
         stream_log_claim(call, of, nack);

@@ -263,7 +263,7 @@ static void reply_history(struct call *call, const struct reading *r,
         }
         stream_reply_entry(call, &it, &entry);
         nack->delivered_ms = call->hold.now_ms;
-        nack->deliveries++;
+        stream_count_delivery(nack);
         stream_log_claim(call, of, nack);
         changed = true;
     }

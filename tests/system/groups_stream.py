@@ -9,7 +9,7 @@ from differential import Step, exact, generator
 from harness import decode
 
 LAST = b"18446744073709551615"
-GROUPS = (b"g", b"g", b"h", b"")
+GROUPS = (b"g",) * 8 + (b"h", b"h", b"")
 CONSUMERS = (b"c1", b"c1", b"c2", b"c3", b"")
 FIELDS = (b"f", b"f", b"g", b"temperature", b"", b"1")
 TOLERANCE_MS = 20000
@@ -30,7 +30,7 @@ def _pairs(value):
 
 
 TIMES = (b"idle", b"seen-time")
-OTHERWISE = (b"radix-tree-nodes", b"inactive", b"active-time")
+OTHERWISE = (b"radix-tree-keys", b"radix-tree-nodes", b"inactive", b"active-time")
 COUNTS = (b"entries-read", b"lag")
 
 
@@ -101,6 +101,11 @@ def pending(want, got, notes):
 # --- arguments ------------------------------------------------------------------------------------
 
 
+def stream(g):
+    """Mostly one of two keys that hold nothing else, so that groups meet what they read."""
+    return g.pick(b"s0", b"s0", b"s0", b"s1") if g.chance(0.9) else g.key()
+
+
 def next_id(g):
     """An id above most that were used before in this batch."""
     if g.chance(0.3):
@@ -108,22 +113,27 @@ def next_id(g):
     else:
         g.stream_ms = getattr(g, "stream_ms", 0) + g.pick(1, 1, 2, 300)
         g.stream_seq = g.pick(0, 0, 1, 300)
-    return b"%d-%d" % (getattr(g, "stream_ms", 0), g.stream_seq)
+    made = b"%d-%d" % (getattr(g, "stream_ms", 0), g.stream_seq)
+    g.stream_ids = [*getattr(g, "stream_ids", [])[-40:], made]
+    return made
 
 
 def odd_id(g):
     return g.pick(
         b"0", b"0-0", b"0-1", b"1", b"5-", b"-", b"+", b"$", b">", b"(", b"", b"x", b"1-x",
-        b"1-1-1", b"01-002", b" 7", b"+7", b"-7", b"7--3", b"7-+3", b"7- 3", LAST, LAST + b"-" + LAST,
-        LAST + b"-0", b"0-" + LAST, b"18446744073709551616", b"9223372036854775808-1", b"1\0002",
+        b"1-1-1", b"01-002", b" 7", b"+7", b"-7", b"7--3", b"7-+3", b"7- 3", LAST,
+        LAST + b"-" + LAST, LAST + b"-0", b"0-" + LAST, b"18446744073709551616",
+        b"9223372036854775808-1", b"1\0002",
         b"5-*", b"*-5", b"1" * 127, b"1" * 128, b"7-*x",
     )  # fmt: skip
 
 
 def old_id(g):
     """Mostly one that was used."""
-    if g.chance(0.07):
+    if g.chance(0.03):
         return odd_id(g)
+    if g.chance(0.8) and hasattr(g, "stream_ids"):
+        return g.pick(*g.stream_ids)
     ms = g.rng.randint(0, getattr(g, "stream_ms", 0) + 2)
     seq = g.pick(0, 0, 1, 2, 300)
     return b"%d-%d" % (ms, seq) if g.chance(0.8) else b"%d" % ms
@@ -160,7 +170,7 @@ def trimming(g):
     args = [g.case(b"MINID" if by_id else b"MAXLEN")]
     if g.chance(0.6):
         args.append(g.pick(b"~", b"=", b"="))
-    args.append(old_id(g) if by_id else g.small(0, 12))
+    args.append(old_id(g) if by_id else g.small(0, 60))
     if g.chance(0.15):
         args += [g.case(b"LIMIT"), g.small(0, 8)]
     if g.chance(0.02):
@@ -169,7 +179,7 @@ def trimming(g):
 
 
 def group(g):
-    return g.pick(*GROUPS) if g.chance(0.93) else b"none"
+    return g.pick(*GROUPS) if g.chance(0.98) else b"none"
 
 
 def consumer(g):
@@ -189,14 +199,14 @@ def xadd(g):
     if g.chance(0.1):
         given = b"%d-*" % (getattr(g, "stream_ms", 0) + g.pick(0, 0, 1))
     else:
-        given = next_id(g) if g.chance(0.95) else odd_id(g)
-    return Step(b"XADD", g.key(), *args, given, *pairs(g))
+        given = next_id(g) if g.chance(0.97) else odd_id(g)
+    return Step(b"XADD", stream(g), *args, given, *pairs(g))
 
 
-@generator("stream", 2)
+@generator("stream", 0.5)
 def xadd_many(g):
     """Past the limits of a node."""
-    key, fields = g.key(), pairs(g)
+    key, fields = stream(g), pairs(g)
     fields = fields[: len(fields) // 2 * 2] or [b"f", b"v"]
     if g.chance(0.2):
         fields[1] = b"x" * g.pick(100, 1000, 2000, 4070, 5000)
@@ -205,12 +215,12 @@ def xadd_many(g):
 
 @generator("stream", 4)
 def xtrim(g):
-    return Step(b"XTRIM", g.key(), *trimming(g))
+    return Step(b"XTRIM", stream(g), *trimming(g))
 
 
 @generator("stream", 6)
 def xdel(g):
-    return Step(b"XDEL", g.key(), *[old_id(g) for _ in range(g.pick(1, 1, 2, 5, 20))])
+    return Step(b"XDEL", stream(g), *[old_id(g) for _ in range(g.pick(1, 1, 2, 3, 8))])
 
 
 @generator("stream", 10)
@@ -219,27 +229,28 @@ def xrange(g):
     name = g.pick(b"XRANGE", b"XREVRANGE")
     if (name == b"XREVRANGE") != g.chance(0.05):
         bounds.reverse()
-    return Step(name, g.key(), *bounds, *(count(g) if g.chance(0.4) else []))
+    return Step(name, stream(g), *bounds, *(count(g) if g.chance(0.4) else []))
 
 
 @generator("stream", 2)
 def xlen(g):
-    return Step(b"XLEN", g.key())
+    return Step(b"XLEN", stream(g))
 
 
 @generator("stream", 2)
 def xsetid(g):
-    args = [next_id(g) if g.chance(0.5) else old_id(g)]
+    """Never below what was deleted, which is an error from 7.2 on."""
+    args = [next_id(g)]
     if g.chance(0.3):
         args += [g.case(b"ENTRIESADDED"), g.small(0, 400)]
     if g.chance(0.3):
         args += [g.case(b"MAXDELETEDID"), old_id(g)]
-    return Step(b"XSETID", g.key(), *args)
+    return Step(b"XSETID", stream(g), *args, fixed=True)
 
 
 def sources(g, ids):
     """Sometimes one id too few. "+" is an id to read from 7.4 on."""
-    keys = [g.key() for _ in range(g.pick(1, 1, 1, 2, 3))]
+    keys = [stream(g) for _ in range(g.pick(1, 1, 1, 2, 3))]
     args = [*keys, *[ids(g).replace(b"+", b"0", 1) for _ in keys]]
     if g.chance(0.02):
         args.pop()
@@ -266,17 +277,22 @@ def xread(g):
 
 @generator("stream", 6)
 def xgroup_create(g):
-    args = [g.pick(b"$", b"0", old_id(g))]
+    args = [g.pick(b"$", b"0", b"0", b"0", old_id(g))]
     if g.chance(0.3):
         args.append(g.case(b"MKSTREAM"))
     if g.chance(0.2):
         args += [g.case(b"ENTRIESREAD"), g.small(-1, 10)]
-    return Step(b"XGROUP", g.case(b"CREATE"), g.key(), group(g), *args)
+    return Step(b"XGROUP", g.case(b"CREATE"), stream(g), group(g), *args)
+
+
+@generator("stream", 8)
+def xgroup_anew(g):
+    return Step(b"XGROUP", b"CREATE", stream(g), group(g), b"0", b"MKSTREAM", fixed=True)
 
 
 @generator("stream", 4)
 def xgroup(g):
-    name = g.pick(b"SETID", b"CREATECONSUMER", b"DELCONSUMER", b"DESTROY")
+    name = g.pick(*[b"SETID", b"CREATECONSUMER"] * 4, b"DELCONSUMER", b"DESTROY")
     args = []
     if name == b"SETID":
         args = [g.pick(b"$", b"-", b"+", b"0", old_id(g))]
@@ -284,9 +300,7 @@ def xgroup(g):
             args += [g.case(b"ENTRIESREAD"), g.small(-1, 10)]
     elif name != b"DESTROY":
         args = [consumer(g)]
-    elif g.chance(0.6):
-        name, args = b"CREATECONSUMER", [consumer(g)]
-    return Step(b"XGROUP", g.case(name), g.key(), group(g), *args)
+    return Step(b"XGROUP", g.case(name), stream(g), group(g), *args)
 
 
 @generator("stream", 18)
@@ -319,17 +333,17 @@ def xreadgroup(g):
 
 @generator("stream", 6)
 def xack(g):
-    return Step(b"XACK", g.key(), group(g), *[old_id(g) for _ in range(g.pick(1, 2, 10, 30))])
+    return Step(b"XACK", stream(g), group(g), *[old_id(g) for _ in range(g.pick(1, 2, 10, 30))])
 
 
 @generator("stream", 6)
 def xpending(g):
     if g.chance(0.4):
-        return Step(b"XPENDING", g.key(), group(g))
+        return Step(b"XPENDING", stream(g), group(g))
     args = [g.case(b"IDLE"), g.pick(b"0", b"500000", b"x")] if g.chance(0.3) else []
     args += [start(g, b"-"), start(g, b"+"), g.small(0, 20)]
     args += [consumer(g)] if g.chance(0.4) else []
-    return Step(b"XPENDING", g.key(), group(g), *args, compare=pending)
+    return Step(b"XPENDING", stream(g), group(g), *args, compare=pending)
 
 
 def idle(g):
@@ -338,7 +352,7 @@ def idle(g):
 
 def claiming(g):
     """The consumer is made first, as for xreadgroup."""
-    key, name, who = g.key(), group(g), consumer(g)
+    key, name, who = stream(g), group(g), consumer(g)
     return [Step(b"XGROUP", b"CREATECONSUMER", key, name, who, fixed=True)], [key, name, who]
 
 
@@ -350,7 +364,7 @@ def xclaim(g):
     options = [
         [b"FORCE"], [b"JUSTID"], [b"IDLE", g.pick(b"0", b"1000000", b"x")],
         [b"TIME", g.pick(b"5", b"-1", b"1000", b"x", b"9223372036854775807")],
-        [b"RETRYCOUNT", g.pick(b"0", b"7", b"-1", b"x", b"9223372036854775807")],
+        [b"RETRYCOUNT", g.pick(b"0", b"7", b"-1", b"x", b"9223372036854775000")],
         [b"LASTID", old_id(g)], [b"FORCED"], [b"IDLE"],
     ]  # fmt: skip
     for option in g.some(options[: None if g.chance(0.1) else 6], 0, 3):
@@ -375,10 +389,11 @@ def xautoclaim(g):
 def malformed(g):
     """Of a group that is not there, so that any mutation is an error."""
     args = g.pick(
-        [b"XREADGROUP", b"GROUP", b"nosuch", b"c1", b"STREAMS", g.key(), b">"],
-        [b"XREADGROUP", b"NOACK", b"GROUP", b"nosuch", b"c1", b"STREAMS", g.key(), b"0"],
-        [b"XCLAIM", g.key(), b"nosuch", b"c1", b"0", b"1-1", b"RETRYCOUNT", b"1"],
-        [b"XAUTOCLAIM", g.key(), b"nosuch", b"c1", b"0", b"-", b"COUNT", b"1"],
+        [b"XREADGROUP", b"GROUP", b"nosuch", b"c1", b"STREAMS", stream(g), b">"],
+        [b"XREADGROUP", b"NOACK", b"GROUP", b"nosuch", b"c1", b"STREAMS", stream(g), b"0"],
+        [b"XCLAIM", stream(g), b"nosuch", b"c1", b"0", b"1-1", b"RETRYCOUNT", b"1"],
+        [b"XAUTOCLAIM", stream(g), b"nosuch", b"c1", b"0", b"-", b"COUNT", b"1"],
+        [b"XSETID", b"nosuch", b"5-5", b"ENTRIESADDED", b"5", b"MAXDELETEDID", b"4"],
     )  # fmt: skip
     return Step(*args, compare=unbalanced)
 
@@ -390,13 +405,13 @@ def malformed(g):
 def xinfo(g, compare=info):
     name = g.pick(b"STREAM", b"STREAM", b"FULL", b"GROUPS", b"CONSUMERS")
     if name == b"FULL":
-        args = [b"STREAM", g.key(), g.case(b"FULL")] + (count(g) if g.chance(0.6) else [])
+        args = [b"STREAM", stream(g), g.case(b"FULL")] + (count(g) if g.chance(0.6) else [])
         return Step(b"XINFO", *args, compare=compare)
     args = [group(g)] if name == b"CONSUMERS" else []
-    return Step(b"XINFO", g.case(name), g.key(), *args, compare=compare)
+    return Step(b"XINFO", g.case(name), stream(g), *args, compare=compare)
 
 
-@generator("stream", 2)
+@generator("stream", 1)
 def copy_and_rename(g):
     name = g.pick(b"COPY", b"RENAME", b"RENAMENX", b"DEL")
     args = [g.key()] if name == b"DEL" else [g.key(), g.key()]
@@ -424,19 +439,19 @@ def keys_of(g):
 
 @generator("streamcount", 20)
 def count_xadd(g):
-    return Step(b"XADD", g.key(), next_id(g), b"f", b"v", fixed=True)
+    return Step(b"XADD", stream(g), next_id(g), b"f", b"v", fixed=True)
 
 
 @generator("streamcount", 6)
 def count_group(g):
     args = [g.pick(b"$", b"0", old_id(g))]
     name = g.pick(b"CREATE", b"CREATE", b"SETID")
-    return Step(b"XGROUP", name, g.key(), g.pick(b"g", b"h"), *args, fixed=True)
+    return Step(b"XGROUP", name, stream(g), g.pick(b"g", b"h"), *args, fixed=True)
 
 
 @generator("streamcount", 10)
 def count_read(g):
-    name, key = g.pick(b"g", b"h"), g.key()
+    name, key = g.pick(b"g", b"h"), stream(g)
     args = [b"GROUP", name, b"c"] + (count(g) if g.chance(0.7) else [])
     args += [b"NOACK"] if g.chance(0.3) else []
     return [
@@ -448,4 +463,4 @@ def count_read(g):
 @generator("streamcount", 10)
 def count_info(g):
     name = g.pick(b"STREAM", b"GROUPS")
-    return Step(b"XINFO", name, g.key(), compare=info_with_counts)
+    return Step(b"XINFO", name, stream(g), compare=info_with_counts)

@@ -86,6 +86,7 @@ class Scene:
                 "zset": ("ZRANGE", key, 0, -1, "WITHSCORES"),
                 "string": ("GET", key),
                 "stream": ("XRANGE", key, "-", "+"),
+                "stream": ("XRANGE", key, "-", "+"),
             }
             out[key] = (kind, self.control.raw(*read[kind]))
         return out
