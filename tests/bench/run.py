@@ -330,6 +330,42 @@ def bench_workers():
         )
 
 
+def hand_over_us(server, count):
+    """Median microseconds from a push to the reply of the client that waited for it in BLPOP."""
+    waiting, pushing = server.client(), server.client()  # connections go to workers in turns
+    times = []
+    for _ in range(count):
+        waiting.send("BLPOP", "queue", 0)
+        pushing.command("PING")  # behind it, if both are on one worker
+        time.sleep(0.0003)
+        began = time.perf_counter_ns()
+        pushing.send("LPUSH", "queue", "element")
+        waiting.read_raw_reply()
+        times.append((time.perf_counter_ns() - began) / 1000)
+        pushing.read_raw_reply()
+    for client in (waiting, pushing):
+        client.close()
+    return statistics.median(times)
+
+
+def bench_blpop():
+    """From LPUSH to the reply of a BLPOP that waited, on one worker and from one to another."""
+    sides = (
+        redis(cpus="0,1"),
+        spillway("--io-threads", "1", cpus="0,1"),
+        spillway("--io-threads", "2", cpus="0,1"),
+    )
+    times = [[], [], []]
+    for _ in range(Options.rounds + 1):
+        for side, server in enumerate(sides):
+            times[side].append(hand_over_us(server, int(2000 * Options.scale)))
+    for server in sides:
+        server.kill()
+    theirs, one, two = (statistics.median(t[1:]) for t in times)
+    for name, ours in (("blpop one worker", one), ("blpop across workers", two)):
+        Table.compare(name, ours, theirs, lambda us: f"{us:.0f} us", 1.3)
+
+
 def settled_rss(server):
     """Resident bytes once they stand still."""
     last = rss(server.pid)
