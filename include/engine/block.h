@@ -52,6 +52,12 @@ bool call_block_until(struct call *call, struct slice timeout, bool milliseconds
  * that come into being, are replaced or go are noticed by the keyspace.) */
 void call_ready(struct call *call, const struct key *key);
 
+/* For a command that holds shards of its own choice (EXEC): takes those too that serving whoever
+ * waits for keys of these hashes will need, so that nobody comes between what it brings and them.
+ * The first thing its handler does, for the hold may be dropped and taken anew. For declared keys
+ * the dispatcher does it. */
+void call_widen(struct call *call, const uint64_t *key_hashes, uint32_t count);
+
 /* ---- for the CLIENT family; any thread, holding no shard ---- */
 
 /* Ends the waiting of the client as if its time were over, or with an error. False: no such client,

@@ -37,8 +37,8 @@ struct waiter {
     struct slice *argv;
     uint32_t *key_at;
     uint64_t *key_hash;
-    char *client_name; /* NULL = none */
-    size_t size;       /* bytes of all of it */
+    char *client_name, *client_user; /* NULL = none */
+    size_t size;                     /* bytes of all of it */
     char peer[64];
     uint64_t shards; /* of all declared keys */
     enum value_type type;
@@ -91,9 +91,6 @@ struct waiter *due_first(const struct lane *lane); /* NULL: none */
 
 /* The keyspace's hook: notes the key for block_serve. */
 void block_key_is_ready(struct lane *lane, const struct key *key);
-/* Before a command is run: takes the shards that serving the waiters of its keys will need, so that
- * nothing comes in between. Drops and takes call->hold anew if they are more. */
-void block_widen(struct call *call);
 /* Serves whoever waits for what became ready, and for what that made ready, until nothing is. The
  * hold may be dropped and taken with more shards meanwhile; it may be empty. */
 void block_serve(struct lane *lane, struct hold *hold);

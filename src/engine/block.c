@@ -67,11 +67,16 @@ static size_t aligned(size_t size)
     return (size + 7) & ~(size_t)7;
 }
 
+static size_t text_size(const char *text)
+{
+    return text != NULL ? strlen(text) + 1 : 0;
+}
+
 /* One allocation: the waiter, its nodes, arguments, keys, and all of the text. */
 static struct waiter *waiter_new(const struct call *call, const struct slice *argv, uint32_t nodes)
 {
-    const char *name = call->client->name;
-    size_t text = name != NULL ? strlen(name) + 1 : 0;
+    const char *name = call->client->name, *user = call->client->user;
+    size_t text = text_size(name) + text_size(user);
     for (uint32_t i = 0; i < call->argc; i++)
         text += argv[i].len;
     size_t head = aligned(sizeof(struct waiter) + nodes * sizeof(struct wait_node));
@@ -93,7 +98,9 @@ static struct waiter *waiter_new(const struct call *call, const struct slice *ar
         at += argv[i].len;
     }
     if (name != NULL)
-        w->client_name = memcpy(at, name, strlen(name) + 1);
+        w->client_name = memcpy(at, name, text_size(name));
+    if (user != NULL)
+        w->client_user = memcpy(at + text_size(name), user, text_size(user));
     w->argc = call->argc;
     w->key_count = call->key_count;
     w->node_count = nodes;

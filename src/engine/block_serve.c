@@ -9,7 +9,7 @@
  *
  * All that happens before anybody else sees what the command brought, or others could snatch it
  * away from those who waited. So the shards of everything that may happen are taken before the
- * command runs (block_widen): those of the waiters' other keys, and of the waiters of what they
+ * command runs (call_widen): those of the waiters' other keys, and of the waiters of what they
  * fill. What that misses (a key in the name of no argument, a long chain, a waiter that came when
  * the shards were dropped to take more) is served nevertheless, but the shards are dropped and
  * taken anew in between; a client that never waited may then come first. The mask only ever grows,
@@ -57,14 +57,15 @@ static void retake(struct hold *hold, uint64_t mask)
     hold_take(hold, mask);
 }
 
-void block_widen(struct call *call)
+void call_widen(struct call *call, const uint64_t *key_hashes, uint32_t count)
 {
     struct hold *hold = &call->hold;
+    if (hold->waited == 0)
+        return;
     for (;;) {
         uint64_t wanted = hold->mask;
-        for (uint32_t i = 0; i < call->key_count && wanted != HOLD_ALL; i++)
-            if (hold->mask & shard_bit(call->key_hash[i]))
-                wanted |= wait_shards(hold, call->key_hash[i]);
+        for (uint32_t i = 0; i < count && wanted != HOLD_ALL; i++)
+            wanted |= wait_shards(hold, key_hashes[i]);
         if (LIKELY(wanted == hold->mask))
             return;
         retake(hold, wanted);
@@ -84,6 +85,7 @@ static struct client *stand_in(struct lane *lane, const struct waiter *w)
     client->resp = w->resp3 ? 3 : 2;
     client->authenticated = true;
     client->name = w->client_name;
+    client->user = w->client_user;
     memcpy(client->peer, w->peer, sizeof client->peer);
     return client;
 }

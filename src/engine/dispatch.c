@@ -331,7 +331,7 @@ static NOINLINE void run_watched(struct call *call, uint64_t *clock_us)
 {
     struct lane *lane = call->lane;
     if (!(call->command->flags & CMD_READONLY))
-        block_widen(call);
+        call_widen(call, call->key_hash, call->key_count);
     call->command->run(call);
     run_record(call);
     if (!lane->has_ready)
