@@ -291,7 +291,7 @@ const struct command connection_commands[] = {
     {.name = "select",
      .run = select_command,
      .arity = 2,
-     .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
+     .flags = CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
      .since = "1.0.0",
      .summary = "Chooses the database of the connection.",
      IN_FAMILY},

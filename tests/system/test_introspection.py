@@ -171,7 +171,7 @@ def rows(client, names):
 # What differs in 7.2 from the reference, 7.0.
 NEWER = {("zrank", "arity"), ("zrevrank", "arity")} | {
     (name, "flags")
-    for name in ("blmove", "blpop", "brpop", "brpoplpush", "bzpopmax", "bzpopmin")
+    for name in ("blmove", "blpop", "brpop", "brpoplpush", "bzpopmax", "bzpopmin", "select")
 }
 
 
