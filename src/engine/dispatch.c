@@ -81,13 +81,26 @@ static void locate_keys(struct batch *batch, struct pending *p, const struct ser
         add_key(batch, p, server, positions[i]);
 }
 
+/* In a pipeline most commands are the one before. True: so is this one. */
+static bool same_command(const struct batch *batch, struct pending *p)
+{
+    const struct pending *last = p - 1;
+    if (p == batch->items || last->command == NULL || last->parent != NULL ||
+        last->command->subcommands != NULL || !slice_eq(last->argv[0], p->argv[0]))
+        return false;
+    p->command = last->command;
+    p->index = last->index;
+    return true;
+}
+
 static void resolve(struct batch *batch, struct pending *p, const struct server *server)
 {
     p->parent = NULL;
     p->key_count = 0;
     p->mask = 0;
     p->first_key = batch->key_count;
-    p->command = registry_find(server->registry, p->argv[0], &p->index);
+    if (!same_command(batch, p))
+        p->command = registry_find(server->registry, p->argv[0], &p->index);
     if (UNLIKELY(p->command == NULL))
         return;
     if (p->command->subcommands != NULL && p->argc > 1) {

@@ -173,15 +173,22 @@ static struct coded code_integer(int64_t v)
     return (struct coded){.integer = v, .is_integer = true, .body = integer_body(v)};
 }
 
+/* Most text is told from integers by its first byte. */
+ALWAYS_INLINE bool read_integer(struct slice v, int64_t *integer)
+{
+    return v.len - 1 < INT_TEXT_MAX && (unsigned char)(v.data[0] - '-') <= '9' - '-' &&
+           number_parse_i64(v, integer);
+}
+
 static struct coded code(struct slice v)
 {
-    struct coded c = {.text = v};
-    c.is_integer = v.len <= INT_TEXT_MAX && number_parse_i64(v, &c.integer);
-    c.body = c.is_integer ? integer_body(c.integer)
-                          : v.len + (v.len < 64     ? 1
-                                     : v.len < 4096 ? 2
-                                                    : 5);
-    return c;
+    int64_t integer = 0;
+    bool is_integer = read_integer(v, &integer);
+    size_t text_head = v.len < 64 ? 1 : v.len < 4096 ? 2 : 5;
+    return (struct coded){.text = v,
+                          .integer = integer,
+                          .is_integer = is_integer,
+                          .body = is_integer ? integer_body(integer) : text_head + v.len};
 }
 
 static size_t coded_size(const struct coded *c)
@@ -344,7 +351,7 @@ ALWAYS_INLINE bool matches(const unsigned char *p, struct slice value, bool is_i
 uint32_t listpack_find(const unsigned char *lp, uint32_t at, struct slice value, uint32_t skip)
 {
     int64_t n = 0;
-    bool is_integer = value.len <= INT_TEXT_MAX && number_parse_i64(value, &n);
+    bool is_integer = read_integer(value, &n);
 
     if (at == 0)
         return 0;
@@ -396,7 +403,7 @@ int64_t listpack_take_any_integer(const unsigned char *lp, uint32_t *at)
 bool listpack_equals(const unsigned char *lp, uint32_t at, struct slice value)
 {
     int64_t n = 0;
-    bool is_integer = value.len <= INT_TEXT_MAX && number_parse_i64(value, &n);
+    bool is_integer = read_integer(value, &n);
     return matches(lp + at, value, is_integer, n);
 }
 

@@ -246,7 +246,12 @@ def bench_mset10():
 
 
 def bench_types():
-    """Lists, sets, hashes, sorted sets and streams, 50 clients in pipelines of 16."""
+    """Lists, sets, hashes, sorted sets and streams, 50 clients in pipelines of 16.
+
+    Adding is what redis-benchmark's own tests of that name do: LPUSH of three bytes to one list,
+    SADD and HSET of one of 100,000 names to one set and one hash, which are full after the first
+    turns. ZADD gives one of 200,000 members another score.
+    """
 
     def prepare(server):
         with server.client() as client:
@@ -402,6 +407,42 @@ def bench_memory():
                     assert client.must("DBSIZE") == count, "not all keys are there"
                 per_key.append((settled_rss(server) - empty) / count)
         Table.compare(name, *per_key, lambda v: f"{v:.1f} B/key", target)
+
+
+NUMBER = "#" * 12
+
+
+def template(*words):
+    """make(i) for fill_keys: one command, in which NUMBER becomes i in twelve digits."""
+    parts = encode(*words).split(NUMBER.encode())
+    return lambda i: (b"%012d" % i).join(parts)
+
+
+# Members, fields and keys have the form of redis-benchmark's names. The small hashes are what an
+# application keeps of one object; both servers make a listpack of each.
+MEMBER = f"element:{NUMBER}"
+OBJECT = [part for i in range(8) for part in (f"field{i}", f"val-{i:04d}")]
+COLLECTION_CASES = [
+    ("memory-set", 0.55, 1000000, template("SADD", "all", MEMBER)),
+    ("memory-zset", 0.50, 1000000, template("ZADD", "all", NUMBER, MEMBER)),
+    ("memory-hash", 0.65, 1000000, template("HSET", "all", MEMBER, "value678")),
+    ("memory-hashes", 0.85, 1000000, template("HSET", f"key:{NUMBER}", *OBJECT)),
+]
+
+
+def bench_memory_types():
+    """Resident bytes per item over an empty server: a set, a sorted set and a hash of a million
+    members of 20 bytes, and a million hashes of 8 short fields.
+    """
+    for name, target, items, make in COLLECTION_CASES:
+        count = int(items * max(Options.scale, 0.2))
+        per_item = []
+        for start in (spillway, redis):
+            with start() as server:
+                empty = settled_rss(server)
+                fill_keys(server, count, make)
+                per_item.append((settled_rss(server) - empty) / count)
+        Table.compare(name, *per_item, lambda v: f"{v:.1f} B/item", target)
 
 
 def tree_pss(pid):
