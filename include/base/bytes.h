@@ -23,6 +23,32 @@ ALWAYS_INLINE struct slice slice_str(const char *s)
     return (struct slice){s, strlen(s)};
 }
 
+/* memcmp(a, b, len) == 0 for the names of hot paths, which are short and mostly equal. */
+ALWAYS_INLINE bool bytes_equal(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y, differ = 0;
+    uint32_t v, w;
+    if (UNLIKELY(len > 64))
+        return memcmp(a, b, len) == 0;
+    if (len < 4) {
+        for (size_t i = 0; i < len; i++)
+            differ |= (uint64_t)(a[i] ^ b[i]);
+        return differ == 0;
+    }
+    if (len < 8) { /* two words that overlap; so do the last two below */
+        memcpy(&v, a, 4), memcpy(&w, b, 4);
+        differ = v ^ w;
+        memcpy(&v, a + len - 4, 4), memcpy(&w, b + len - 4, 4);
+        return (differ | (v ^ w)) == 0;
+    }
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        memcpy(&x, a + i, 8), memcpy(&y, b + i, 8);
+        differ |= x ^ y;
+    }
+    memcpy(&x, a + len - 8, 8), memcpy(&y, b + len - 8, 8);
+    return (differ | (x ^ y)) == 0;
+}
+
 ALWAYS_INLINE bool slice_eq(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

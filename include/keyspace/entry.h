@@ -85,7 +85,7 @@ ALWAYS_INLINE struct slice entry_key(const struct entry *e)
 ALWAYS_INLINE bool entry_has_key(const struct entry *e, struct slice key)
 {
     struct slice own = entry_key(e);
-    return own.len == key.len && memcmp(own.data, key.data, key.len) == 0;
+    return own.len == key.len && bytes_equal(own.data, key.data, key.len);
 }
 
 ALWAYS_INLINE char *entry_value_place(const struct entry *e)

@@ -8,12 +8,19 @@
 #ifndef SPILLWAY_STRUCT_FLAT_H
 #define SPILLWAY_STRUCT_FLAT_H
 
+#include <string.h>
 #include "base/mem.h"
+
+#define FLAT_IS_NATIVE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
 /* Little endian numbers at any address. */
 ALWAYS_INLINE uint64_t flat_load(const unsigned char *p, unsigned bytes)
 {
     uint64_t v = 0;
+    if (FLAT_IS_NATIVE && __builtin_constant_p(bytes)) {
+        memcpy(&v, p, bytes); /* one instruction, which a loop is not always made into */
+        return v;
+    }
     for (unsigned i = 0; i < bytes; i++)
         v |= (uint64_t)p[i] << 8 * i;
     return v;
@@ -21,6 +28,10 @@ ALWAYS_INLINE uint64_t flat_load(const unsigned char *p, unsigned bytes)
 
 ALWAYS_INLINE void flat_store(unsigned char *p, uint64_t v, unsigned bytes)
 {
+    if (FLAT_IS_NATIVE && __builtin_constant_p(bytes)) {
+        memcpy(p, &v, bytes);
+        return;
+    }
     for (unsigned i = 0; i < bytes; i++)
         p[i] = (unsigned char)(v >> 8 * i);
 }

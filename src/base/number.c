@@ -117,10 +117,30 @@ bool number_parse_long_double(struct slice s, long double *out)
 
 unsigned number_digits_u64(uint64_t v)
 {
-    unsigned digits = 1;
-    for (; v >= 10000; v /= 10000)
-        digits += 4;
-    return digits + (v >= 10) + (v >= 100) + (v >= 1000);
+    /* The least number of so many digits and one; none is below that of one digit. */
+    static const uint64_t least[] = {0,
+                                     UINT64_C(10),
+                                     UINT64_C(100),
+                                     UINT64_C(1000),
+                                     UINT64_C(10000),
+                                     UINT64_C(100000),
+                                     UINT64_C(1000000),
+                                     UINT64_C(10000000),
+                                     UINT64_C(100000000),
+                                     UINT64_C(1000000000),
+                                     UINT64_C(10000000000),
+                                     UINT64_C(100000000000),
+                                     UINT64_C(1000000000000),
+                                     UINT64_C(10000000000000),
+                                     UINT64_C(100000000000000),
+                                     UINT64_C(1000000000000000),
+                                     UINT64_C(10000000000000000),
+                                     UINT64_C(100000000000000000),
+                                     UINT64_C(1000000000000000000),
+                                     UINT64_C(10000000000000000000)};
+    unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
+    unsigned digits = bits * 1233 >> 12; /* times log10(2): that many or one more */
+    return digits + (v >= least[digits]);
 }
 
 size_t number_print_u64(char *out, uint64_t v)

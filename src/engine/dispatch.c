@@ -86,7 +86,8 @@ static bool same_command(const struct batch *batch, struct pending *p)
 {
     const struct pending *last = p - 1;
     if (p == batch->items || last->command == NULL || last->parent != NULL ||
-        last->command->subcommands != NULL || !slice_eq(last->argv[0], p->argv[0]))
+        last->command->subcommands != NULL || last->argv[0].len != p->argv[0].len ||
+        !bytes_equal(last->argv[0].data, p->argv[0].data, p->argv[0].len))
         return false;
     p->command = last->command;
     p->index = last->index;

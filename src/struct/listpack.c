@@ -180,7 +180,7 @@ ALWAYS_INLINE bool read_integer(struct slice v, int64_t *integer)
            number_parse_i64(v, integer);
 }
 
-static struct coded code(struct slice v)
+ALWAYS_INLINE struct coded code(struct slice v)
 {
     int64_t integer = 0;
     bool is_integer = read_integer(v, &integer);
@@ -228,7 +228,7 @@ static void put_text(unsigned char *p, struct slice text)
 }
 
 /* Writes the element; returns what is behind it. */
-static unsigned char *put(unsigned char *p, const struct coded *c)
+ALWAYS_INLINE unsigned char *put(unsigned char *p, const struct coded *c)
 {
     if (c->is_integer)
         put_integer(p, c->integer, c->body);
@@ -455,7 +455,7 @@ static unsigned char *edit_open(unsigned char *lp, const struct edit *e)
 }
 
 /* Brings the count up to date; the gap is filled. */
-static void edit_count(unsigned char *lp, const struct edit *e)
+ALWAYS_INLINE void edit_count(unsigned char *lp, const struct edit *e)
 {
     size_t count = listpack_head_count(lp);
     if (LIKELY(count != LISTPACK_UNCOUNTED))

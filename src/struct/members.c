@@ -77,7 +77,7 @@ static bool has_name(const void *item, const void *key, void *ctx)
 {
     const struct slice *name = key;
     struct slice own = member_name(item);
-    return own.len == name->len && memcmp(own.data, name->data, own.len) == 0;
+    return own.len == name->len && bytes_equal(own.data, name->data, own.len);
 }
 
 /* ---- Records --------------------------------------------------------------------------------- */

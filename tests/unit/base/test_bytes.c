@@ -103,12 +103,36 @@ static void test_printf(void **state)
     bytes_free(&b);
 }
 
+/* Every length around the widths it compares by, and a difference at every place; nothing beyond
+ * the bytes is read. */
+static void test_equal(void **state)
+{
+    for (size_t len = 0; len <= 130; len++) {
+        char *a = mem_alloc(len + 1), *b = mem_alloc(len + 1);
+        memset(a, 'x', len);
+        memset(b + 1, 'x', len);
+        assert_true(bytes_equal(a, b + 1, len)); /* at another alignment, up to the last byte */
+        for (size_t i = 0; i < len; i++) {
+            b[1 + i] ^= 0x40;
+            assert_false(bytes_equal(a, b + 1, len));
+            assert_false(bytes_equal(b + 1, a, len));
+            b[1 + i] ^= 0x40;
+        }
+        mem_free(a);
+        mem_free(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slice_eq),      cmocka_unit_test(test_slice_is),
-        cmocka_unit_test(test_slice_compare), cmocka_unit_test(test_slice_to_str),
-        cmocka_unit_test(test_append),        cmocka_unit_test(test_terminator_at_full_buffer),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_slice_eq),
+        cmocka_unit_test(test_slice_is),
+        cmocka_unit_test(test_slice_compare),
+        cmocka_unit_test(test_slice_to_str),
+        cmocka_unit_test(test_append),
+        cmocka_unit_test(test_terminator_at_full_buffer),
         cmocka_unit_test(test_printf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
