@@ -1,8 +1,9 @@
 /* test_snapshot.c - a pass under fire: the file it wrote equals the state frozen at its cut.
  *
- * Threads set, append to, expire, rename, remove, flush and swap while pass after pass runs. At
- * each cut the test copies everything there is; afterwards the file is loaded into a second
- * keyspace and compared, both ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
+ * Threads set, append to, expire, rename, remove, flush and swap while pass after pass runs, and
+ * change lists, sets, hashes and sorted sets in both of their forms. At each cut the test copies
+ * everything there is; afterwards the file is loaded into a second keyspace and compared, both
+ * ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,12 +16,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "persist/rdb_load.h"
 #include "persist/snapshot.h"
 #include "plog/plog.h"
+#include "value/hash.h"
 #include "value/list.h"
+#include "value/set.h"
+#include "value/zset.h"
 
 #define DATABASES   3
 #define THREADS_MAX 4
@@ -98,29 +103,122 @@ static size_t random_size(struct rand *r)
                                 : rand_below(r, 20000));
 }
 
-/* A list is made, or changed at its ends in place, which a pass must not see. */
-static void list_command(struct hold *hold, const struct key *key, struct entry *e, struct rand *r)
+/* Elements have names from few, so that they are met again. */
+#define NAMES 2000
+
+static struct slice random_name(struct rand *r, char text[32])
 {
+    return slice_of(text, (size_t)snprintf(text, 32, rand_below(r, 2) ? "%u" : "element-%u",
+                                           (unsigned)rand_below(r, NAMES)));
+}
+
+static void change_list(struct value *list, struct slice element, size_t count, struct rand *r)
+{
+    if (list_count(*list) == 0 || rand_below(r, 3) != 0) {
+        while (count-- > 0)
+            list_push(list, &value_limits_default, &element, 1, count & 1);
+    } else {
+        list_remove_range(list, 0, rand_below(r, 100));
+        list_settle(list, &value_limits_default, true);
+    }
+}
+
+static void change_set(struct value *set, size_t count, bool remove, struct rand *r)
+{
+    char text[32];
+    while (count-- > 0)
+        if (remove)
+            set_remove(set, random_name(r, text));
+        else
+            set_add(set, &value_limits_default, random_name(r, text));
+}
+
+/* Some fields expire, in a time that does not come. */
+static void change_hash(struct value *hash, size_t count, bool remove, struct rand *r)
+{
+    static const int64_t times[] = {HASH_NO_EXPIRY, HASH_NO_EXPIRY, HASH_KEEP_EXPIRY,
+                                    INT64_C(99999999999999)};
+    char name[32], value[32];
+    while (count-- > 0)
+        if (remove)
+            hash_remove(hash, random_name(r, name));
+        else
+            hash_set(hash, &value_limits_default, random_name(r, name), random_name(r, value),
+                     times[rand_below(r, COUNT_OF(times))]);
+}
+
+static void change_zset(struct value *z, size_t count, bool remove, struct rand *r)
+{
+    char text[32];
+    double old;
+    if (remove && rand_below(r, 2)) {
+        zset_remove_range(z, rand_below(r, zset_count(*z)), count);
+        return;
+    }
+    while (count-- > 0) {
+        struct slice member = random_name(r, text);
+        double score = (double)rand_below(r, 1000) / 8;
+        if (remove)
+            zset_remove(z, member);
+        else if (zset_score(*z, member, &old))
+            zset_move(z, member, old, score);
+        else
+            zset_add(z, &value_limits_default, member, score);
+    }
+}
+
+static struct value new_value(enum value_type type)
+{
+    switch (type) {
+    case TYPE_SET:
+        return set_new_as(ENCODING_INTSET, 0);
+    case TYPE_HASH:
+        return hash_new();
+    case TYPE_ZSET:
+        return zset_new();
+    default:
+        return list_new();
+    }
+}
+
+static size_t count_of(struct value v)
+{
+    return v.type == TYPE_SET    ? set_count(v)
+           : v.type == TYPE_HASH ? hash_count(v)
+           : v.type == TYPE_ZSET ? zset_count(v)
+                                 : list_count(v);
+}
+
+/* A value of some type is made, or changed in place, which a pass must not see. */
+static void value_command(struct hold *hold, const struct key *key, struct entry *e, struct rand *r)
+{
+    static const enum value_type types[] = {TYPE_LIST, TYPE_SET, TYPE_HASH, TYPE_ZSET};
+    enum value_type type = types[key->hash % COUNT_OF(types)];
     char text[32];
     struct slice element = slice_of(
         text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)rand_next(r)));
-    bool fresh = e == NULL || entry_type(e) != TYPE_LIST;
-    struct value list = fresh ? list_new() : keyspace_edit_value(hold, key, e);
-    if (fresh || rand_below(r, 3) != 0) {
-        size_t count = 1 + rand_below(r, rand_below(r, 20) == 0 ? 600 : 5);
-        while (count-- > 0)
-            list_push(&list, &value_limits_default, &element, 1, count & 1);
-    } else {
-        list_remove_range(&list, 0, rand_below(r, 100));
-        list_settle(&list, &value_limits_default, true);
-    }
+    bool fresh = e == NULL || entry_type(e) != type;
+    struct value v = fresh ? new_value(type) : keyspace_edit_value(hold, key, e);
+    int64_t due_ms = value_due_ms(v);
+    size_t count = 1 + rand_below(r, rand_below(r, 20) == 0 ? 600 : 5);
+    bool remove = !fresh && rand_below(r, 3) == 0;
+    if (type == TYPE_LIST)
+        change_list(&v, element, count, r);
+    else if (type == TYPE_SET)
+        change_set(&v, count, remove, r);
+    else if (type == TYPE_HASH)
+        change_hash(&v, count, remove, r);
+    else
+        change_zset(&v, count, remove, r);
     if (fresh) {
-        keyspace_put_value(hold, key, e, list, EXPIRE_NONE);
+        keyspace_put_value(hold, key, e, v, EXPIRE_NONE);
         return;
     }
-    keyspace_value_edited(e, list);
-    if (list_count(list) == 0)
+    keyspace_value_edited(e, v);
+    if (count_of(v) == 0)
         keyspace_remove(hold, key, e, rand_below(r, 2));
+    else
+        keyspace_elements_timed(hold, key, e, due_ms);
 }
 
 static void one_command(struct world *w, struct hold *hold, struct rand *r)
@@ -148,7 +246,7 @@ static void one_command(struct world *w, struct hold *hold, struct rand *r)
         keyspace_put_string(hold, &key, e, slice_of(filler, random_size(r)),
                             dice < 10 ? soon + 1 : EXPIRE_NONE);
     } else if (dice >= 90) {
-        list_command(hold, &key, e, r);
+        value_command(hold, &key, e, r);
     } else if (dice < 60 && e && entry_type(e) == TYPE_STRING) {
         struct slice old = entry_string(e);
         char *place;
@@ -205,10 +303,26 @@ static void *run_traffic(void *arg)
 
 /* ---- the model ---- */
 
-static void add_part(void *ctx, const struct slice *parts, unsigned count)
+/* What a value is, whatever the order of its elements where that means nothing. */
+struct digest {
+    struct bytes *out;
+    struct bytes element;
+    bool ordered;
+    uint64_t count, sum;
+};
+
+static void add_element(void *ctx, const struct slice *parts, unsigned count)
 {
-    bytes_append(ctx, &parts[0].len, sizeof parts[0].len);
-    bytes_append(ctx, parts[0].data, parts[0].len);
+    struct digest *d = ctx;
+    struct bytes *to = d->ordered ? d->out : &d->element;
+    d->element.len = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bytes_append(to, &parts[i].len, sizeof parts[i].len);
+        bytes_append(to, parts[i].data, parts[i].len);
+    }
+    if (!d->ordered)
+        d->sum += hash_bytes(d->element.data, d->element.len, 1);
+    d->count++;
 }
 
 /* The value: a string's bytes, or all elements with their lengths, in a buffer that is replaced. */
@@ -216,8 +330,12 @@ static struct slice value_of(const struct entry *e, struct bytes *buffer)
 {
     if (entry_type(e) == TYPE_STRING)
         return entry_string(e);
+    struct digest d = {.out = buffer, .ordered = value_is_ordered(entry_type(e))};
     buffer->len = 0;
-    value_each(entry_value(e), add_part, buffer);
+    value_each(entry_value(e), add_element, &d);
+    bytes_append(buffer, &d.count, sizeof d.count);
+    bytes_append(buffer, &d.sum, sizeof d.sum);
+    bytes_free(&d.element);
     return bytes_slice(buffer);
 }
 
