@@ -260,6 +260,15 @@ static size_t consumers_memory(const struct stream_group *g, size_t samples)
     return scaled(bytes, looked, radix_count(&g->consumers)) + radix_bytes(&g->consumers);
 }
 
+static size_t pending_memory(const struct stream_group *g)
+{
+    struct radix_cursor at;
+    radix_first(&g->pending, &at);
+    const struct stream_nack *one = stream_pending_next(&at);
+    return radix_bytes(&g->pending) +
+           (one != NULL ? mem_usable(one) * radix_count(&g->pending) : 0);
+}
+
 size_t stream_groups_memory(const struct stream *s, size_t samples)
 {
     const struct stream_group *g;
@@ -267,8 +276,7 @@ size_t stream_groups_memory(const struct stream *s, size_t samples)
     size_t bytes = 0, looked = 0;
     radix_first(&s->groups, &at);
     for (; (samples == 0 || looked < samples) && (g = stream_group_next(&at)) != NULL; looked++)
-        bytes += mem_usable(g) + consumers_memory(g, samples) + radix_bytes(&g->pending) +
-                 radix_count(&g->pending) * mem_good_size(sizeof(struct stream_nack));
+        bytes += mem_usable(g) + consumers_memory(g, samples) + pending_memory(g);
     return scaled(bytes, looked, radix_count(&s->groups)) + radix_bytes(&s->groups);
 }
 
