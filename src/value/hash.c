@@ -224,33 +224,47 @@ static void packed_delete(struct value *hash, uint32_t at)
     hash->pointer = listpack;
 }
 
-static bool packed_set(struct value *hash, struct slice name, struct slice value, int64_t expire_ms)
+/* One of pairs, without an expiry. */
+static bool pair_set(struct value *hash, struct slice name, struct slice value)
 {
+    unsigned char *listpack = hash->pointer;
+    uint32_t at = packed_find(*hash, name);
+    if (at != 0) {
+        listpack_replace(&listpack, listpack_next(listpack, at), value);
+    } else {
+        const struct slice pair[] = {name, value};
+        listpack_append_many(&listpack, pair, COUNT_OF(pair));
+    }
+    hash->pointer = listpack;
+    return at == 0;
+}
+
+static bool timed_set(struct value *hash, struct slice name, struct slice value, int64_t expire_ms)
+{
+    if (!is_timed(*hash))
+        repack(hash, true);
     uint32_t at = packed_find(*hash, name);
     int64_t old_ms = at != 0 ? packed_expiry(*hash, at) : HASH_NO_EXPIRY;
     if (expire_ms == HASH_KEEP_EXPIRY)
         expire_ms = old_ms;
-    if (expire_ms != HASH_NO_EXPIRY && !is_timed(*hash)) {
-        repack(hash, true);
-        at = packed_find(*hash, name);
-    }
-    unsigned char *listpack = hash->pointer;
     if (at != 0 && expire_ms == old_ms) {
+        unsigned char *listpack = hash->pointer;
         listpack_replace(&listpack, listpack_next(listpack, at), value);
         hash->pointer = listpack;
         return false;
     }
     if (at != 0)
         packed_delete(hash, at);
-    if (is_timed(*hash)) {
-        packed_insert(hash, name, value, expire_ms);
-    } else {
-        const struct slice pair[] = {name, value};
-        listpack_append_many(&listpack, pair, COUNT_OF(pair));
-        hash->pointer = listpack;
-    }
+    packed_insert(hash, name, value, expire_ms);
     packed_settle(hash);
     return at == 0;
+}
+
+static bool packed_set(struct value *hash, struct slice name, struct slice value, int64_t expire_ms)
+{
+    bool expires = expire_ms != HASH_NO_EXPIRY && expire_ms != HASH_KEEP_EXPIRY;
+    return is_timed(*hash) || UNLIKELY(expires) ? timed_set(hash, name, value, expire_ms)
+                                                : pair_set(hash, name, value);
 }
 
 /* ---- one field ---- */
@@ -292,6 +306,12 @@ bool hash_get(struct value hash, int64_t now_ms, struct slice name, char room[HA
               struct slice *value)
 {
     struct hash_field field;
+    if (LIKELY(hash.encoding == ENCODING_LISTPACK)) {
+        uint32_t at = packed_find(hash, name);
+        if (at != 0)
+            *value = packed_value(hash, at, room);
+        return at != 0;
+    }
     bool seen = hash_find_field(hash, now_ms, name, room, &field);
     if (seen)
         *value = field.value;
@@ -305,13 +325,12 @@ bool hash_has(struct value hash, int64_t now_ms, struct slice name)
     return hash_find_field(hash, now_ms, name, room, &field);
 }
 
-/* Times for all fields included. */
+/* With room for times: two bytes a field, which has four at least, and ten of a new one. */
 static bool may_be_packed(struct value hash, const struct value_limits *limits, struct slice name,
                           struct slice value)
 {
     uint64_t most = (uint64_t)RELAXED_LOAD(&limits->hash_max_listpack_value);
-    size_t times = listpack_size_of_integer(INT64_MAX) +
-                   listpack_size_of_integer(0) * (is_timed(hash) ? 0 : hash_count(hash));
+    size_t times = listpack_bytes(hash.pointer) / 2 + 16;
     return name.len <= most && value.len <= most &&
            listpack_fits(hash.pointer, listpack_size_of(name) + listpack_size_of(value) + times);
 }
