@@ -1,12 +1,13 @@
 /* fuzz_rdb.c - whatever bytes come, the RDB loader and the DUMP parser stay inside them.
  *
  * The first byte chooses: a file as it is; a file with a good header put before it; a payload
- * whose frame is made good, so that the value behind it is reached.
+ * whose frame is made good, of Redis or of Valkey, so that the value behind it is reached.
  */
 #include "base/crc64.h"
 #include "base/mem.h"
 #include "base/panic.h"
 #include "persist/dump.h"
+#include "persist/rdb.h"
 #include "persist/rdb_load.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,7 +36,12 @@ static void look(void *ctx, const struct slice *parts, unsigned count)
         *(uint64_t *)ctx += crc64(0, parts[i].data, parts[i].len);
 }
 
-/* What was read can be walked and copied. */
+static void forget(void *ctx, struct slice name)
+{
+    *(uint64_t *)ctx += crc64(0, name.data, name.len);
+}
+
+/* What was read can be walked and copied, and its elements can expire. */
 static void use(struct value value)
 {
     uint64_t first = 0, second = 0;
@@ -43,12 +49,16 @@ static void use(struct value value)
     value_each(value, look, &first);
     value_each(copy, look, &second);
     ASSERT(first == second && value_memory(value, 0) > 0 && value_effort(value) > 0);
+    while (value_due_ms(copy) != VALUE_NEVER_DUE &&
+           value_expire(&copy, INT64_MAX / 2, 16, forget, &second) == VALUE_MORE_DUE)
+        ;
     value_free(copy);
 }
 
-static void parse(struct bytes *payload)
+static void parse(struct bytes *payload, char version)
 {
-    bytes_append(payload, "\x0a\x00", 2);
+    bytes_append_char(payload, version);
+    bytes_append_char(payload, 0);
     uint64_t crc = crc64(0, payload->data, payload->len);
     for (unsigned i = 0; i < 8; i++)
         bytes_append_char(payload, (char)(crc >> 8 * i));
@@ -69,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bytes_append_str(&copy, "REDIS0010");
     bytes_append(&copy, data + 1, size - 1);
     if (data[0] % 3 == 2)
-        parse(&copy);
+        parse(&copy, data[0] & 0x80 ? RDB_VALKEY_MIN : RDB_VERSION_MAX);
     else
         load(bytes_slice(&copy));
     bytes_free(&copy);
