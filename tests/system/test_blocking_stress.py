@@ -3,10 +3,11 @@ and that are unblocked: every element goes to exactly one.
 """
 import os
 import random
+import subprocess
 import threading
 import time
 
-from harness import Closed, Server, eq, timeout, wait_until
+from harness import Closed, Server, Skip, eq, timeout, wait_until
 
 SECONDS = float(os.environ.get("ITER", 1000)) / 500  # how long each runs
 QUEUES = [f"q{i}" for i in range(6)]
@@ -206,6 +207,53 @@ def test_the_order_of_one_queue():
             else:
                 pushing.pipeline([("RPUSH", "k", base + i) for i in range(len(clients))])
             eq([int(c.read()[1]) for c in clients], list(range(base, base + len(clients))))
+
+
+def steal(server, key):
+    """A process that pops from the key all the time."""
+    line = ["redis-benchmark", "-p", str(server.port), "-c", "4", "-P", "20", "-l", "-q"]
+    try:
+        return subprocess.Popen([*line, "LPOP", key], stdout=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise Skip("redis-benchmark is not installed") from None
+
+
+@timeout(180)
+def test_nobody_comes_between():
+    """Clients that never wait take what they can all the time; whoever waited gets it nevertheless,
+    even if to serve it takes keys of other shards, or a chain of waiters.
+    """
+    with Server("--io-threads", "4") as server:
+        control, pushing, *waiting = (server.client() for _ in range(6))
+        thieves = [steal(server, key) for key in ("k", "j", "i")]
+        waits = [
+            [("BLPOP", "a", "k", "b", "c", 0)],
+            [("BLMOVE", "k", "j", "LEFT", "LEFT", 0), ("BLPOP", "j", "d", 0)],
+            [
+                ("BLMOVE", "k", "j", "LEFT", "LEFT", 0),
+                ("BRPOPLPUSH", "j", "i", 0),
+                ("BLPOP", "e", "i", 0),
+            ],
+        ]
+        try:
+            for turn in range(int(100 * SECONDS)):
+                chain = waits[turn % 3]
+                for i, command in enumerate(chain):
+                    waiting[i].send(*command)
+                    wait_until(
+                        lambda n=i + 1: server.info("clients", control)["blocked_clients"]
+                        == str(n),
+                        every=0,
+                    )
+                pushing.must("RPUSH", "k", turn)
+                for i, command in enumerate(chain):
+                    reply = waiting[i].read()
+                    got = reply[1] if command[0] == "BLPOP" else reply
+                    eq(got, b"%d" % turn, command)
+        finally:
+            for thief in thieves:
+                thief.kill()
+                thief.wait()
 
 
 @timeout(180)
