@@ -208,8 +208,28 @@ KNOWN = {
     ("command|getkeys", "arity"),
     ("command|getkeysandflags", "arity"),
     ("config|rewrite", "flags"),
+    ("xautoclaim", "keys"),
     ("zrank", "arity"),
     ("zrevrank", "arity"),
+} | {
+    (name, "flags")
+    for name in (
+        "blmove",
+        "blpop",
+        "brpop",
+        "brpoplpush",
+        "bzpopmax",
+        "bzpopmin",
+        "client|getname",
+        "client|getredir",
+        "client|id",
+        "client|no-evict",
+        "client|reply",
+        "client|setname",
+        "memory|malloc-stats",
+        "memory|purge",
+        "select",
+    )
 }
 
 
