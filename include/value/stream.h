@@ -236,6 +236,9 @@ struct stream_group *stream_group_find(const struct stream *s, struct slice name
 struct stream_group *stream_group_create(struct stream *s, struct slice name,
                                          struct stream_id last_id, int64_t entries_read);
 void stream_group_destroy(struct stream *s, struct stream_group *g); /* O(p) */
+/* The same, but for the freeing: a stream of nothing but that group, to be freed where there is
+ * time. O(log) */
+struct value stream_group_detach(struct stream *s, struct stream_group *g);
 
 struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct slice name);
 /* NULL: there is one of that name. seen_ms is now_ms, active_ms -1. */

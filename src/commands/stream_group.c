@@ -132,7 +132,8 @@ static void destroy_command(struct call *call)
         reply_int(call->reply, 0);
         return;
     }
-    stream_group_destroy(stream_edit(call, &of.key, of.entry), of.group);
+    struct stream *s = stream_edit(call, &of.key, of.entry);
+    keyspace_discard(&call->hold, stream_group_detach(s, of.group), false);
     reply_int(call->reply, 1);
     call_changed(call, 1);
     call_notify(call, 't', "xgroup-destroy", &of.key);

@@ -84,6 +84,14 @@ void stream_group_destroy(struct stream *s, struct stream_group *g)
     release_group(g, NULL);
 }
 
+struct value stream_group_detach(struct stream *s, struct stream_group *g)
+{
+    struct stream *only = stream_new();
+    radix_remove(&s->groups, stream_group_name(g));
+    radix_insert(&only->groups, g);
+    return stream_value(only);
+}
+
 /* ---- consumers ---- */
 
 struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct slice name)

@@ -381,6 +381,22 @@ static void test_pending_entries(void **state)
     drop(s);
 }
 
+static void test_a_detached_group(void **state)
+{
+    struct stream *s = with_entries(100);
+    struct stream_group *g = stream_group_create(s, SLICE("g"), STREAM_ID_MIN, STREAM_UNKNOWN);
+    struct stream_consumer *c = stream_consumer_create(g, SLICE("c"), 7);
+    for (uint64_t ms = 1; ms <= 100; ms++)
+        stream_deliver(g, c, id(ms, 0), 1);
+    struct value only = stream_group_detach(s, g);
+    assert_null(stream_group_find(s, SLICE("g")));
+    assert_int_equal(s->length, 100);
+    assert_true(value_effort(only) > 100);
+    assert_ptr_equal(stream_group_find(stream_of(only), SLICE("g")), g);
+    drop(s);
+    value_free(only);
+}
+
 /* ---- how far ---- */
 
 static void test_positions(void **state)
@@ -545,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_trim_by_id),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_pending_entries),
+        cmocka_unit_test(test_a_detached_group),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_tombstones),
         cmocka_unit_test(test_lag),
