@@ -44,7 +44,7 @@ enum command_flags { /* names in COMMAND INFO are Redis's */
                                                NULL) answers when none fits */
 };
 
-enum command_group { /* group names of COMMAND DOCS */
+enum command_group { /* group names of COMMAND DOCS; LIST to GEO: of values outside entries */
                      GROUP_GENERIC,
                      GROUP_STRING,
                      GROUP_BITMAP,

@@ -100,11 +100,12 @@ enum find_how {
 /* NULL: no such key (any more). */
 struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned how);
 /* Sweeps over the keys of a batch, holding nothing: the shards' and buckets' lines, then the places
- * that those name, then the entries; one after the other, so that each finds what the one before
- * fetched. Hints only; what they read may be stale. count <= KEYSPACE_SWEEP. */
+ * that those name, then the entries, then with `values` what these point to; one after the other,
+ * so that each finds what the one before fetched. Hints only; what they read may be stale.
+ * count <= KEYSPACE_SWEEP. */
 #define KEYSPACE_SWEEP 64
 void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *hashes,
-                       uint32_t count);
+                       uint32_t count, bool values);
 
 /* The same for elements of the value under a key whose shard is held: their places in its table, if
  * it has one, then the elements. count <= VALUE_AHEAD. Changes nothing, not even an expired key. */

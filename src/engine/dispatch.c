@@ -167,9 +167,12 @@ static void sweep(const struct lane *lane, const struct client *client)
     if (batch->key_hash[0] == batch->key_hash[last] &&
         batch->key_hash[0] == batch->key_hash[last / 2])
         return; /* most probably all commands are for one key */
+    /* Strings that matter here are in their entries; the first command stands for all. */
+    const struct command *command = batch->items[0].command;
+    bool values = command != NULL && command->group >= GROUP_LIST && command->group <= GROUP_GEO;
     for (uint32_t i = 0; i < batch->key_count; i += KEYSPACE_SWEEP)
         keyspace_prefetch(lane->server->keyspace, client->db, batch->key_hash + i,
-                          MIN_OF(batch->key_count - i, (uint32_t)KEYSPACE_SWEEP));
+                          MIN_OF(batch->key_count - i, (uint32_t)KEYSPACE_SWEEP), values);
 }
 
 /* ---- foresee ---- */

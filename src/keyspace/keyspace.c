@@ -3,6 +3,8 @@
 #include "keyspace/shard.h"
 #include "base/mem.h"
 
+#define PAGE_MIN 4096 /* bytes; no page is smaller */
+
 uint64_t entry_hash(const void *item, void *ctx)
 {
     const struct keyspace *ks = ctx;
@@ -118,14 +120,31 @@ struct entry *keyspace_find(struct hold *hold, const struct key *key, unsigned h
     return e;
 }
 
-/* Three tight loops: a processor overlaps the page walks and misses of as many prefetches as fit
+#if defined(SPILLWAY_JEMALLOC)
+/* Where the value outside of an entry is. Read without the lock, so the entry may be anything by
+ * now: nothing beyond the page it begins in is read. */
+static const char *value_unlocked(const struct entry *e)
+{
+    uint8_t flags = RELAXED_LOAD(&e->flags);
+    size_t at = sizeof *e + (flags & ENTRY_EXPIRES ? 8u : 0u) + RELAXED_LOAD(&e->key_len);
+    const char *value;
+    if ((flags & (ENTRY_OUTLINE | ENTRY_LONG_KEY)) != ENTRY_OUTLINE ||
+        (uintptr_t)e % PAGE_MIN + at + sizeof value > PAGE_MIN)
+        return NULL;
+    memcpy(&value, (const char *)e + at, sizeof value);
+    return value;
+}
+#endif
+
+/* Tight loops: a processor overlaps the page walks and misses of as many prefetches as fit
  * its window of instructions. They read tables without their lock, on purpose: what they compute is
  * only ever prefetched, and the allocator keeps the address space of freed tables mapped. Race
  * detectors would report them, so they do nothing there. */
 void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *hashes,
-                       uint32_t count)
+                       uint32_t count, bool values)
 {
 #if defined(SPILLWAY_JEMALLOC)
+    const char *entries[KEYSPACE_SWEEP];
     uint64_t candidates[KEYSPACE_SWEEP];
     for (uint32_t i = 0; i < count; i++)
         table_prefetch_bucket(ks->shards[shard_index(hashes[i])].dbs[db].keys, hashes[i]);
@@ -134,13 +153,21 @@ void keyspace_prefetch(const struct keyspace *ks, uint32_t db, const uint64_t *h
         PREFETCH(table_candidate_place(candidates[i]));
     }
     for (uint32_t i = 0; i < count; i++) {
-        const char *entry = table_candidate_item(candidates[i], hashes[i]);
+        const char *entry = entries[i] = table_candidate_item(candidates[i], hashes[i]);
         uint32_t bytes = RELAXED_LOAD(&ks->shards[shard_index(hashes[i])].mean_size) >> MEAN_SHIFT;
         for (uint32_t at = 0; at < bytes + CACHE_LINE - 4; at += CACHE_LINE)
             PREFETCH(entry + at);
     }
+    for (uint32_t i = 0; values && i < count; i++) {
+        const char *value =
+            entries[i] != NULL ? value_unlocked((const struct entry *)entries[i]) : NULL;
+        if (value == NULL)
+            continue;
+        PREFETCH(value);
+        PREFETCH(value + CACHE_LINE);
+    }
 #else
-    (void)ks, (void)db, (void)hashes, (void)count;
+    (void)ks, (void)db, (void)hashes, (void)count, (void)values;
 #endif
 }
 
