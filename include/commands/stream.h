@@ -65,6 +65,16 @@ void stream_set_active(struct call *call, struct stream_consumer *c, int64_t del
 /* One delivery more. */
 void stream_count_delivery(struct stream_nack *nack);
 
+/* Milliseconds since a time that a stream keeps: clocks of workers may differ a little, and times
+ * that were loaded may be any, so never below 0, and not beyond what can be. */
+ALWAYS_INLINE int64_t stream_ms_since(const struct call *call, int64_t then_ms)
+{
+    int64_t ms;
+    if (__builtin_sub_overflow(call->hold.now_ms, then_ms, &ms))
+        return then_ms < 0 ? INT64_MAX : 0;
+    return MAX_OF(ms, 0);
+}
+
 /* What is logged of commands that read, claim and acknowledge: the state they led to, so that it
  * may be loaded any number of times. Each counts no change. */
 void stream_log_claim(struct call *call, const struct stream_of_group *of,

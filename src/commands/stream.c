@@ -192,39 +192,42 @@ void stream_set_active(struct call *call, struct stream_consumer *c, int64_t del
 
 /* ---- what is logged ---- */
 
+/* What was loaded from elsewhere may be beyond what the options take. */
 void stream_log_claim(struct call *call, const struct stream_of_group *of,
                       const struct stream_nack *nack)
 {
     if (!is_logging(call))
         return;
     char id[STREAM_ID_TEXT], last_id[STREAM_ID_TEXT], time[NUMBER_TEXT_MAX], count[NUMBER_TEXT_MAX];
-    struct slice argv[] = {SLICE("XCLAIM"),
-                           of->key.name,
-                           stream_group_name(of->group),
-                           stream_consumer_name(nack->consumer),
-                           SLICE("0"),
-                           slice_of(id, stream_id_print(id, stream_nack_id(nack))),
-                           SLICE("TIME"),
-                           slice_of(time, number_print_i64(time, nack->delivered_ms)),
-                           SLICE("RETRYCOUNT"),
-                           slice_of(count, number_print_u64(count, nack->deliveries)),
-                           SLICE("FORCE"),
-                           SLICE("JUSTID"),
-                           SLICE("LASTID"),
-                           slice_of(last_id, stream_id_print(last_id, of->group->last_id))};
+    struct slice argv[] = {
+        SLICE("XCLAIM"),
+        of->key.name,
+        stream_group_name(of->group),
+        stream_consumer_name(nack->consumer),
+        SLICE("0"),
+        slice_of(id, stream_id_print(id, stream_nack_id(nack))),
+        SLICE("TIME"),
+        slice_of(time, number_print_i64(time, MAX_OF(nack->delivered_ms, 0))),
+        SLICE("RETRYCOUNT"),
+        slice_of(count, number_print_u64(count, MIN_OF(nack->deliveries, INT64_MAX))),
+        SLICE("FORCE"),
+        SLICE("JUSTID"),
+        SLICE("LASTID"),
+        slice_of(last_id, stream_id_print(last_id, of->group->last_id))};
     call_effect(call, COUNT_OF(argv), argv);
 }
 
 void stream_log_group_id(struct call *call, const struct stream_of_group *of)
 {
     char id[STREAM_ID_TEXT], read[NUMBER_TEXT_MAX];
-    struct slice argv[] = {SLICE("XGROUP"),
-                           SLICE("SETID"),
-                           of->key.name,
-                           stream_group_name(of->group),
-                           slice_of(id, stream_id_print(id, of->group->last_id)),
-                           SLICE("ENTRIESREAD"),
-                           slice_of(read, number_print_i64(read, of->group->entries_read))};
+    struct slice argv[] = {
+        SLICE("XGROUP"),
+        SLICE("SETID"),
+        of->key.name,
+        stream_group_name(of->group),
+        slice_of(id, stream_id_print(id, of->group->last_id)),
+        SLICE("ENTRIESREAD"),
+        slice_of(read, number_print_i64(read, MAX_OF(of->group->entries_read, STREAM_UNKNOWN)))};
     call_effect(call, COUNT_OF(argv), argv);
 }
 

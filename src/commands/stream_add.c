@@ -229,14 +229,19 @@ static void log_entry(struct call *call, const struct stream *s, const struct ad
         mem_free(argv);
 }
 
-/* Chooses the id where that is left to us. False after replying that there is none. */
-static bool choose_id(struct call *call, const struct stream *s, struct addition *args)
+static bool too_low(struct call *call)
 {
-    if (args->auto_id ? stream_next_id(s, (uint64_t)call->hold.now_ms, &args->id)
-                      : !args->auto_seq || stream_next_seq(s, args->id.ms, &args->id))
-        return true;
     return fail(call, "ERR The ID specified in XADD is equal or smaller than the target stream top "
                       "item");
+}
+
+/* Chooses the id where that is left to us. False after replying that it is none to add. */
+static bool choose_id(struct call *call, const struct stream *s, struct addition *args)
+{
+    bool good = args->auto_id    ? stream_next_id(s, (uint64_t)call->hold.now_ms, &args->id)
+                : args->auto_seq ? stream_next_seq(s, args->id.ms, &args->id)
+                                 : stream_id_compare(args->id, s->last_id) > 0;
+    return good || too_low(call);
 }
 
 /* Adds the entry: false after replying an error. */
@@ -247,8 +252,7 @@ static bool add(struct call *call, struct stream *s, const struct addition *args
     case STREAM_ADDED:
         return true;
     case STREAM_NOT_ABOVE:
-        return fail(call, "ERR The ID specified in XADD is equal or smaller than the target stream "
-                          "top item");
+        return too_low(call);
     case STREAM_TOO_LARGE:
         break;
     }
@@ -331,6 +335,13 @@ void stream_xadd(struct call *call)
 
 /* ---- XTRIM ---- */
 
+/* False: nothing would go. */
+static bool may_trim(const struct stream *s, const struct stream_trim *how)
+{
+    return how->by_id ? stream_id_compare(s->first_id, how->min_id) < 0 && s->length != 0
+                      : s->length > how->max_length;
+}
+
 void stream_xtrim(struct call *call)
 {
     struct key key = call_first_key(call);
@@ -340,7 +351,9 @@ void stream_xtrim(struct call *call)
         return;
     uint64_t removed = 0;
     if (entry != NULL) {
-        struct stream *s = stream_edit(call, &key, entry);
+        struct stream *s = stream_of(entry_value(entry));
+        if (may_trim(s, &args.trim))
+            stream_edit(call, &key, entry);
         bool careful = args.trim.references != STREAM_KEEP_REFERENCES;
         removed = careful ? trim_carefully(call, key.name, s, &args) : stream_trim(s, &args.trim);
         if (!careful && (args.has_policy || args.trim.approximate))

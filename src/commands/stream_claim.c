@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 
-/* The argument is a number of ms; false after replying `error`. What is negative is 0. */
-static bool read_idle(struct call *call, uint32_t at, int64_t *out, const char *error)
+/* False after replying `error`. What is negative is 0. */
+static bool read_natural(struct call *call, uint32_t at, int64_t *out, const char *error)
 {
     if (!call_i64(call, at, out, error))
         return false;
@@ -19,7 +19,7 @@ static bool read_idle(struct call *call, uint32_t at, int64_t *out, const char *
 
 static int64_t idle_ms(const struct call *call, const struct stream_nack *nack)
 {
-    return call->hold.now_ms - nack->delivered_ms;
+    return stream_ms_since(call, nack->delivered_ms);
 }
 
 /* ---- XPENDING ---- */
@@ -73,7 +73,7 @@ static bool read_range(struct call *call, struct pending_range *out)
         }
         at = 5;
     }
-    if (!read_idle(call, at + 2, &out->count, NULL) ||
+    if (!read_natural(call, at + 2, &out->count, NULL) ||
         !stream_read_bound(call, call->argv[at], false, &out->from) ||
         !stream_read_bound(call, call->argv[at + 1], true, &out->to))
         return false;
@@ -106,7 +106,7 @@ static void reply_range(struct call *call, const struct stream_group *g,
         reply_array(call->reply, 4);
         stream_reply_id(call, stream_nack_id(nack));
         reply_bulk(call->reply, stream_consumer_name(nack->consumer));
-        reply_int(call->reply, MAX_OF(idle_ms(call, nack), 0));
+        reply_int(call->reply, idle_ms(call, nack));
         reply_int(call->reply, (int64_t)nack->deliveries);
         n++;
     }
@@ -203,7 +203,7 @@ static bool read_claim(struct call *call, struct claim *out)
     bool timed = false;
     int64_t now = call->hold.now_ms;
     *out = (struct claim){.retries = -1};
-    if (!read_idle(call, 4, &out->min_idle_ms, "ERR Invalid min-idle-time argument for XCLAIM"))
+    if (!read_natural(call, 4, &out->min_idle_ms, "ERR Invalid min-idle-time argument for XCLAIM"))
         return false;
     while (at < call->argc && stream_id_parse(call->argv[at], 0, false, &id) != STREAM_ID_BAD)
         at++;
@@ -293,8 +293,8 @@ struct autoclaim {
 static bool read_autoclaim(struct call *call, struct autoclaim *out)
 {
     *out = (struct autoclaim){.count = AUTOCLAIM_COUNT};
-    if (!read_idle(call, 4, &out->min_idle_ms,
-                   "ERR Invalid min-idle-time argument for XAUTOCLAIM") ||
+    if (!read_natural(call, 4, &out->min_idle_ms,
+                      "ERR Invalid min-idle-time argument for XAUTOCLAIM") ||
         !stream_read_bound(call, call->argv[5], false, &out->from))
         return false;
     for (uint32_t at = 6; at < call->argc; at++) {

@@ -34,9 +34,12 @@ void stream_xdel(struct call *call)
     if (entry != NULL) {
         if (!stream_read_ids(call, 2, &ids))
             return;
-        struct stream *s = stream_edit(call, &key, entry);
-        for (uint32_t i = 0; i < ids.count; i++)
+        struct stream *s = stream_of(entry_value(entry));
+        for (uint32_t i = 0; i < ids.count; i++) {
+            if (deleted == 0 && stream_has(s, ids.items[i]))
+                stream_edit(call, &key, entry); /* not unless something changes */
             deleted += stream_delete(s, ids.items[i]);
+        }
         stream_free_ids(&ids);
     }
     if (deleted != 0) {
@@ -58,9 +61,11 @@ void stream_xack(struct call *call)
     if (of.group != NULL) {
         if (!stream_read_ids(call, 3, &ids))
             return;
-        stream_edit(call, &of.key, of.entry);
-        for (uint32_t i = 0; i < ids.count; i++)
+        for (uint32_t i = 0; i < ids.count; i++) {
+            if (acknowledged == 0 && stream_pending_find(of.group, ids.items[i]) != NULL)
+                stream_edit(call, &of.key, of.entry);
             acknowledged += stream_acknowledge(of.group, ids.items[i]);
+        }
         stream_free_ids(&ids);
         call_changed(call, (uint64_t)acknowledged);
     }

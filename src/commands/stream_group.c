@@ -147,9 +147,10 @@ static void createconsumer_command(struct call *call)
     struct stream_of_group of;
     if (!need_group(call, &of))
         return;
-    stream_edit(call, &of.key, of.entry);
-    bool fresh = stream_consumer_create(of.group, call->argv[4], call->hold.now_ms) != NULL;
+    bool fresh = stream_consumer_find(of.group, call->argv[4]) == NULL;
     if (fresh) {
+        stream_edit(call, &of.key, of.entry);
+        stream_consumer_create(of.group, call->argv[4], call->hold.now_ms);
         call_changed(call, 1);
         call_notify(call, 't', "xgroup-createconsumer", &of.key);
     }

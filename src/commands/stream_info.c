@@ -185,12 +185,6 @@ static void groups_command(struct call *call)
     }
 }
 
-/* Milliseconds since then; clocks of workers may differ a little. */
-static int64_t since(const struct call *call, int64_t then_ms)
-{
-    return MAX_OF(call->hold.now_ms - then_ms, 0);
-}
-
 static void consumers_command(struct call *call)
 {
     const struct stream *s = find(call);
@@ -211,8 +205,8 @@ static void consumers_command(struct call *call)
         reply_map(call->reply, 4);
         reply_name(call, "name", stream_consumer_name(c));
         reply_number(call, "pending", (int64_t)radix_count(&c->pending));
-        reply_number(call, "idle", since(call, c->seen_ms));
-        reply_number(call, "inactive", c->active_ms < 0 ? -1 : since(call, c->active_ms));
+        reply_number(call, "idle", stream_ms_since(call, c->seen_ms));
+        reply_number(call, "inactive", c->active_ms < 0 ? -1 : stream_ms_since(call, c->active_ms));
     }
 }
 
