@@ -146,7 +146,7 @@ void keyspace_elements_timed(struct hold *hold, const struct key *key, struct en
                              int64_t due_before_ms);
 /* Removes elements whose time is over, up to `budget` of them, and answers the entry, or NULL if
  * the last one went and the key with it. Leaves everything as it is under HOLD_LOADING and
- * HOLD_READER. There may be more than the budget, or some that are found less than
+ * HOLD_READER, and a large value that a pass has not captured yet. There may be more than the budget, or some that are found less than
  * CALENDAR_GRAIN_MS late: who must not see them looks at their times. */
 struct entry *keyspace_expire_elements(struct hold *hold, const struct key *key,
                                        struct entry *entry, size_t budget);

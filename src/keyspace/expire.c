@@ -8,7 +8,9 @@
  * expiry anew.
  *
  * Of a value it is known here only when something in it is due (value_due_ms) and how to remove
- * what is (value_expire), in steps: what a slice does not get done is filed as due at once.
+ * what is (value_expire), in steps: what a slice does not get done is filed as due at once. Elements
+ * of a large value that a pass has not captured yet stay until it has: it would have to be copied
+ * as a whole before the first of them goes. Nobody sees them meanwhile.
  */
 #include "keyspace/shard.h"
 #include "base/clock.h"
@@ -17,6 +19,8 @@
 #define TOKENS_PER_TAKE 16
 #define STALE_TOKENS    8192 /* beyond twice the live ones: rebuild */
 #define ELEMENTS_STEP   64   /* elements removed between two looks at the clock */
+#define COPIED_EFFORT   1024 /* of a value that may be copied for a pass */
+#define CAPTURE_WAIT_MS 100  /* until a larger one is looked at again */
 
 void expire_remove(struct hold *hold, const struct key *key, struct entry *e)
 {
@@ -35,6 +39,13 @@ void expire_file(struct hold *hold, struct shard_db *db, struct entry *e, uint64
         db->due = calendar_new(hold->now_ms);
     calendar_add(db->due, entry_due_ms(e), hash);
     e->flags |= ENTRY_IN_CALENDAR;
+}
+
+static bool waits_for_capture(const struct hold *hold, const struct entry *e)
+{
+    const struct keyspace *ks = hold->keyspace;
+    return UNLIKELY(ks->pass_active) && entry_epoch(e) != ks->epoch &&
+           value_effort(entry_value(e)) > COPIED_EFFORT;
 }
 
 /* ---- elements ---- */
@@ -119,7 +130,8 @@ struct entry *keyspace_expire_elements(struct hold *hold, const struct key *key,
                                        size_t budget)
 {
     bool more;
-    if (hold->flags & (HOLD_LOADING | HOLD_READER) || !elements_are_due(hold, e))
+    if (hold->flags & (HOLD_LOADING | HOLD_READER) || !elements_are_due(hold, e) ||
+        waits_for_capture(hold, e))
         return e;
     return expire_elements(hold, key, e, budget, &more);
 }
@@ -151,6 +163,10 @@ static bool token_due(struct hold *hold, struct shard_db *db, uint32_t db_index,
         return false;
     }
     bool more = elements_are_due(hold, e);
+    if (more && waits_for_capture(hold, e)) {
+        calendar_add(db->due, hold->now_ms + CAPTURE_WAIT_MS, token);
+        return false;
+    }
     while (more && e != NULL) {
         e = expire_elements(hold, &key, e, ELEMENTS_STEP, &more);
         if (more && clock_mono_ns() > end_ns)

@@ -137,7 +137,7 @@ static void change_set(struct value *set, size_t count, bool remove, struct rand
 static void change_hash(struct value *hash, size_t count, bool remove, struct rand *r)
 {
     static const int64_t times[] = {HASH_NO_EXPIRY, HASH_NO_EXPIRY, HASH_KEEP_EXPIRY,
-                                    INT64_C(99999999999999)};
+                                    INT64_C(9999999999999)};
     char name[32], value[32];
     while (count-- > 0)
         if (remove)

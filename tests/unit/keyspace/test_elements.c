@@ -277,6 +277,37 @@ static void test_captured_before(void **state)
     world_close(&w);
 }
 
+/* A large value is not copied for that: its fields stay until the pass has captured it. */
+static void test_large_ones_wait_for_the_pass(void **state)
+{
+    static const unsigned counts[] = {1024, 1025, 3000};
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        struct world w;
+        open_world(&w);
+        bool waits = counts[i] > 1024;
+        put(&w, "k", new_hash(counts[i], WORLD_NOW + 1000, 1), EXPIRE_NONE);
+        hold_take(&w.hold, HOLD_ALL);
+        keyspace_epoch_begin(&w.hold);
+        hold_drop(&w.hold);
+        run_until(&w, WORLD_NOW + 1500);
+        run_until(&w, WORLD_NOW + 1700);
+        assert_int_equal(told.elements == 0, waits);
+        assert_int_equal(w.changes, !waits);
+        struct entry *e = expire_at(&w, "k", WORLD_NOW + 1800, 1000);
+        assert_int_equal(told.elements == 0, waits);
+        keyspace_mark_captured(w.ks, e); /* what the sweep does */
+        run_until(&w, WORLD_NOW + 2100);
+        assert_in_range(told.elements, 800, 1101);
+        assert_int_equal(w.changes, !waits);
+        run_until(&w, WORLD_NOW + 10000);
+        assert_int_equal(told.elements, counts[i]);
+        hold_take(&w.hold, HOLD_ALL);
+        keyspace_epoch_end(&w.hold, true);
+        hold_drop(&w.hold);
+        world_close(&w);
+    }
+}
+
 /* Tokens that no longer stand for anything are cleared away; those of fields stay. */
 static void test_stale_tokens(void **state)
 {
@@ -306,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_on_request),
         cmocka_unit_test(test_captured_before),
+        cmocka_unit_test(test_large_ones_wait_for_the_pass),
         cmocka_unit_test(test_stale_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
