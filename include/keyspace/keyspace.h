@@ -36,11 +36,13 @@ struct keyspace_hooks {
                              struct slice element);
     /* That was so for some elements; `emptied`: the last one too, and the key has gone with it. */
     void (*removed_elements)(void *ctx, struct hold *hold, const struct key *key, bool emptied);
-    /* A pass is under way and this entry, not captured yet, is about to change or go. */
-    void (*before_change)(void *ctx, struct hold *hold, uint32_t db, struct entry *entry);
-    /* A pass is under way and a database is about to be emptied at once, or swapped with
-     * another. */
-    void (*before_flush)(void *ctx, struct hold *hold, uint32_t db);
+    /* A pass is under way and this entry, not captured yet, is about to change, or (going) its
+     * value to be freed: then the value may be taken, with keyspace_take_value. */
+    void (*before_change)(void *ctx, struct hold *hold, uint32_t db, struct entry *entry,
+                          bool going);
+    /* A pass is under way and a database is about to be emptied at once (going: values may be
+     * taken), or swapped with another. */
+    void (*before_flush)(void *ctx, struct hold *hold, uint32_t db, bool going);
     /* Somebody waits for the key, and it has come into being, has another value, or is going
      * (keyspace/wait.h). The name is borrowed. Called before the change: only to be noted. */
     void (*ready)(void *ctx, struct hold *hold, const struct key *key);
@@ -222,6 +224,9 @@ void keyspace_epoch_end(struct hold *hold, bool complete);
 bool keyspace_epoch_active(const struct keyspace *ks);
 bool keyspace_is_captured(const struct keyspace *ks, const struct entry *entry);
 void keyspace_mark_captured(struct keyspace *ks, struct entry *entry);
+/* For before_change and before_flush of what is going: its value is the caller's now. It is no
+ * string, and not taken yet. */
+struct value keyspace_take_value(struct entry *entry);
 /* Visits the uncaptured entries of one held shard and database from `position` on, about `count`;
  * returns where to go on, or TABLE_END (struct/table.h). visit may mark, not change, entries; its
  * key has no hash. Expired entries are visited too: their time is part of the state at the cut. */

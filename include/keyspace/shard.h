@@ -75,17 +75,18 @@ ALWAYS_INLINE bool entry_is_expired(const struct entry *e, int64_t now_ms)
 ALWAYS_INLINE int64_t entry_due_ms(const struct entry *e)
 {
     int64_t due_ms = entry_expires(e) ? entry_expire_ms(e) : VALUE_NEVER_DUE;
-    if (UNLIKELY(e->flags & ENTRY_ELEMENTS_EXPIRE))
+    if (UNLIKELY(e->flags & ENTRY_ELEMENTS_EXPIRE) && entry_pointer(e) != NULL)
         due_ms = MIN_OF(due_ms, value_due_ms(entry_value(e)));
     return due_ms;
 }
 
-/* Tells the pass, if one is under way and has not captured `e` yet, that `e` is about to change. */
-ALWAYS_INLINE void entry_before_change(struct hold *hold, uint32_t db, struct entry *e)
+/* Tells the pass, if one is under way and has not captured `e` yet, that `e` is about to change.
+ * going: its value is about to be freed; the pass may take it, then the pointer is NULL. */
+ALWAYS_INLINE void entry_before_change(struct hold *hold, uint32_t db, struct entry *e, bool going)
 {
     struct keyspace *ks = hold->keyspace;
     if (UNLIKELY(ks->pass_active) && entry_epoch(e) != ks->epoch)
-        ks->hooks.before_change(ks->hooks.ctx, hold, db, e);
+        ks->hooks.before_change(ks->hooks.ctx, hold, db, e, going);
 }
 
 /* How many databases background work has to look at. */

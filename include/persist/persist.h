@@ -116,8 +116,15 @@ bool persist_save_failed(const struct persist *p);
 bool persist_log_failed(const struct persist *p);
 
 /* The keyspace's hooks while a pass runs; ctx is the struct persist. See struct keyspace_hooks. */
-void persist_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry);
-void persist_before_flush(void *ctx, struct hold *hold, uint32_t db);
+void persist_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry,
+                           bool going);
+void persist_before_flush(void *ctx, struct hold *hold, uint32_t db, bool going);
+/* Whether a command that may change the value of this key in place, whose shard is held, had better
+ * wait: a save has not captured it yet, and it is so large that the command would have to do that
+ * for long. Asks the saver to see to it. */
+bool persist_must_wait(struct persist *p, struct hold *hold, const struct key *key);
+/* Bytes of used memory that a save keeps for what has changed or gone since. Any thread. */
+uint64_t persist_held(const struct persist *p);
 
 /* ---- commands ---- */
 

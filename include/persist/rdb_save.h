@@ -20,6 +20,7 @@ struct rdb_writer {
     bool commands; /* write records as RESP commands instead: no header, no footer */
     struct bytes buffer;
     struct bytes scratch; /* for compression */
+    struct bytes payload; /* with `commands`: the value whose parts come */
     uint64_t crc;
     uint64_t written; /* bytes given to the sink */
     uint32_t db;      /* what the file has selected; UINT32_MAX: nothing yet */
@@ -52,6 +53,12 @@ void rdb_put_aux(struct rdb_writer *w, struct slice name, struct slice value);
 /* A hint before the first key of a database: how many keys, how many with an expiry. */
 void rdb_put_resize(struct rdb_writer *w, uint32_t db, uint64_t keys, uint64_t expires);
 void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record);
+/* The same for a value that is no string and comes in parts (persist/rdb_parts.h): the record,
+ * whose value is not looked at, parts as often as there are some, and the end with the same
+ * record. */
+void rdb_begin_record(struct rdb_writer *w, const struct rdb_record *record);
+void rdb_put_parts(struct rdb_writer *w, struct slice parts);
+void rdb_end_record(struct rdb_writer *w, const struct rdb_record *record);
 /* EOF, check sum, and the rest of the buffer. Returns the first error of the sink, or 0. */
 int rdb_writer_finish(struct rdb_writer *w) NODISCARD;
 

@@ -48,13 +48,17 @@ void snapshot_cancel(struct snapshot *s);
 void snapshot_arm(struct snapshot *s);
 
 /* The keyspace's hooks (struct keyspace_hooks). */
-void snapshot_before_change(struct snapshot *s, struct hold *hold, uint32_t db,
-                            struct entry *entry);
-void snapshot_before_flush(struct snapshot *s, struct hold *hold, uint32_t db);
+void snapshot_before_change(struct snapshot *s, struct hold *hold, uint32_t db, struct entry *entry,
+                            bool going);
+void snapshot_before_flush(struct snapshot *s, struct hold *hold, uint32_t db, bool going);
+/* Before a command changes the value of this key in place; its shard is held: true if the pass has
+ * not captured it yet, so large a value that before_change would take long, and the saver, which is
+ * told of it, will do that within a time that is worth waiting for. */
+bool snapshot_must_wait(struct snapshot *s, struct hold *hold, const struct key *key);
 
 /* Any thread. */
 bool snapshot_is_saturated(const struct snapshot *s); /* donations are above the limit */
-uint64_t snapshot_held(const struct snapshot *s);     /* bytes donated and not yet written */
+uint64_t snapshot_held(const struct snapshot *s);     /* bytes kept for it and not yet written */
 uint64_t snapshot_keys_done(const struct snapshot *s);
 uint64_t snapshot_keys_total(const struct snapshot *s); /* at the cut */
 

@@ -196,6 +196,11 @@ enum admission admit_quietly(struct call *call)
     return check_disk(call);
 }
 
+void admit_after_capture(struct call *call)
+{
+    wait_for(call, CLIENT_WAITS_FOR_SNAPSHOT, RETRY_SNAPSHOT_US);
+}
+
 bool admit_may_retry(struct lane *lane, const struct client *client)
 {
     const struct server *server = lane->server;

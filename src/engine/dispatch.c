@@ -21,6 +21,7 @@
 #include "engine/run.h"
 #include "engine/settings.h"
 #include "engine/waiter.h"
+#include "persist/persist.h"
 #include "plog/plog.h"
 
 #define SLOW_US 500 /* after a command this long the lane's clocks are read again */
@@ -361,8 +362,28 @@ static NOINLINE void run_watched(struct call *call, uint64_t *clock_us)
         lane_turn(lane);
 }
 
-/* Runs one admitted command under its hold. *hold is kept from the last command if it fits. */
-static void run_held(struct call *call, const struct pending *p, struct hold *hold,
+/* Whether the command has to wait for a save to capture a large value that it may change in place;
+ * its shards are held. */
+static NOINLINE bool waits_for_capture(struct call *call)
+{
+    uint16_t flags[BATCH_MAX];
+    uint32_t positions[BATCH_MAX];
+    if (!(call->command->flags & CMD_WRITE) || call->client->flags & CLIENT_INTERNAL ||
+        call->server->persist == NULL)
+        return false;
+    int count =
+        command_find_keys(call->command, call->argc, call->argv, positions, flags, BATCH_MAX);
+    for (int i = 0; i < count; i++) {
+        struct key key = call_key(call, positions[i]);
+        if (flags[i] & KEY_RW && persist_must_wait(call->server->persist, &call->hold, &key))
+            return true;
+    }
+    return false;
+}
+
+/* Runs one admitted command under its hold. *hold is kept from the last command if it fits. False:
+ * it has to wait for a capture. */
+static bool run_held(struct call *call, const struct pending *p, struct hold *hold,
                      uint64_t *clock_us)
 {
     struct lane *lane = call->lane;
@@ -382,6 +403,11 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
     call->hold = *hold;
     call->hold.now_ms = lane->now_ms; /* into the copy: copying what was just written would stall */
     call->hold.flags = flags;
+    if (p->key_count != 0 && UNLIKELY(keyspace_epoch_active(hold->keyspace)) &&
+        waits_for_capture(call)) {
+        hold->mask = call->hold.mask;
+        return false;
+    }
     if (call->command->element_at != 0 && p >= batch->items + batch->foreseen)
         foresee(batch, p, &call->hold, call->db);
     if (LIKELY(hold->waited == 0)) {
@@ -391,6 +417,15 @@ static void run_held(struct call *call, const struct pending *p, struct hold *ho
         run_watched(call, clock_us);
     }
     *hold = call->hold; /* handlers without declared keys take and drop shards of their own */
+    return true;
+}
+
+/* The command was not admitted yet; flags: of the client before it. */
+static void run_later(struct lane *lane, struct client *client, uint32_t flags)
+{
+    lane->reply.muted = false;
+    RELAXED_STORE(&client->flags, flags); /* CLIENT REPLY SKIP is for when it runs */
+    client_wait(client);
 }
 
 /* True: go on with the next command. False: stop here, *run tells whether this one was run (or
@@ -428,9 +463,7 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
                                                               : admit(&call);
     if (UNLIKELY(admission == ADMIT_WAIT)) {
         *ran = false;
-        lane->reply.muted = false;
-        RELAXED_STORE(&client->flags, flags_before); /* CLIENT REPLY SKIP is for when it runs */
-        client_wait(client);
+        run_later(lane, client, flags_before);
         return false;
     }
     if (UNLIKELY(admission == ADMIT_REJECTED)) {
@@ -442,7 +475,12 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     RELAXED_STORE(&client->last, p->command);
     RELAXED_STORE(&client->last_parent, p->parent);
     uint64_t reply_before = reply_size(&lane->reply);
-    run_held(&call, p, hold, clock_us);
+    if (UNLIKELY(!run_held(&call, p, hold, clock_us))) {
+        *ran = false;
+        admit_after_capture(&call);
+        run_later(lane, client, flags_before);
+        return false;
+    }
     uint64_t reply_bytes = reply_size(&lane->reply) - reply_before;
     uint64_t end_us = clock_ticks_us(), us = end_us - *clock_us;
     *clock_us = end_us;

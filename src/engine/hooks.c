@@ -60,16 +60,17 @@ static void removed_elements(void *ctx, struct hold *hold, const struct key *key
         server->removed(server, key, "del");
 }
 
-static void before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry)
+static void before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry,
+                          bool going)
 {
     struct server *server = ctx;
-    persist_before_change(server->persist, hold, db, entry);
+    persist_before_change(server->persist, hold, db, entry, going);
 }
 
-static void before_flush(void *ctx, struct hold *hold, uint32_t db)
+static void before_flush(void *ctx, struct hold *hold, uint32_t db, bool going)
 {
     struct server *server = ctx;
-    persist_before_flush(server->persist, hold, db);
+    persist_before_flush(server->persist, hold, db, going);
 }
 
 static void ready(void *ctx, struct hold *hold, const struct key *key)

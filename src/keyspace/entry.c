@@ -113,6 +113,6 @@ void value_discard(struct keyspace *ks, struct value value, bool lazy)
 
 void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy)
 {
-    if (e->flags & ENTRY_OUTLINE)
+    if (e->flags & ENTRY_OUTLINE && entry_pointer(e) != NULL)
         value_discard(ks, entry_value(e), lazy);
 }

@@ -46,7 +46,7 @@ struct keyspace *keyspace_new(const struct keyspace_options *options)
 static void free_values_visit(void *item, void *ctx)
 {
     const struct entry *e = item;
-    if (e->flags & ENTRY_OUTLINE)
+    if (e->flags & ENTRY_OUTLINE && entry_pointer(e) != NULL)
         value_free(entry_value(e));
     if (entry_size(e) > CELLS_MAX)
         mem_free(item);
@@ -301,7 +301,7 @@ struct entry *keyspace_put_string_as(struct hold *hold, const struct key *key, s
                                      enum value_encoding encoding)
 {
     if (old != NULL) {
-        entry_before_change(hold, key->db, old);
+        entry_before_change(hold, key->db, old, true);
         if (overwrite(hold, old, value, expire_ms, encoding))
             return old;
     }
@@ -326,7 +326,7 @@ struct entry *keyspace_put_blob(struct hold *hold, const struct key *key, struct
         return e;
     }
     if (old != NULL)
-        entry_before_change(hold, key->db, old);
+        entry_before_change(hold, key->db, old, true);
     struct entry_shape shape = {.key = key->name,
                                 .type = TYPE_STRING,
                                 .encoding = string_encoding_of(value),
@@ -359,7 +359,7 @@ struct entry *keyspace_string_edit(struct hold *hold, const struct key *key, str
     struct slice value = {NULL, 0};
     uint32_t clock = recency_replaced(hold, old);
     if (old != NULL) {
-        entry_before_change(hold, key->db, old);
+        entry_before_change(hold, key->db, old, false);
         expire_ms = entry_expire_ms(old);
         value = entry_string(old);
         if (old->flags & ENTRY_OUTLINE && !string_fits_inline(key, len, expire_ms)) {
@@ -395,7 +395,7 @@ struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struc
 {
     ASSERT(value.type != TYPE_STRING && value.pointer != NULL);
     if (old != NULL)
-        entry_before_change(hold, key->db, old);
+        entry_before_change(hold, key->db, old, true);
     struct entry_shape shape = {.key = key->name,
                                 .type = value.type,
                                 .encoding = value.encoding,
@@ -408,7 +408,7 @@ struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struc
 struct value keyspace_edit_value(struct hold *hold, const struct key *key, struct entry *e)
 {
     ASSERT(entry_type(e) != TYPE_STRING);
-    entry_before_change(hold, key->db, e);
+    entry_before_change(hold, key->db, e, false);
     keyspace_mark_captured(hold->keyspace, e);
     return entry_value(e);
 }
@@ -425,7 +425,7 @@ struct entry *keyspace_set_expire(struct hold *hold, const struct key *key, stru
 {
     if (entry_expire_ms(e) == expire_ms)
         return e;
-    entry_before_change(hold, key->db, e);
+    entry_before_change(hold, key->db, e, false);
     struct shard_db *db = &keyspace_shard(hold->keyspace, key->hash)->dbs[key->db];
     if (entry_expires(e) && expire_ms != EXPIRE_NONE) {
         int64_t elements_ms =
@@ -473,7 +473,7 @@ static void shard_unlink(struct hold *hold, const struct key *key, struct entry 
 void shard_remove(struct hold *hold, const struct key *key, struct entry *e, bool lazy)
 {
     struct shard *shard = keyspace_shard(hold->keyspace, key->hash);
-    entry_before_change(hold, key->db, e);
+    entry_before_change(hold, key->db, e, true);
     shard_unlink(hold, key, e);
     entry_free_value(shard->keyspace, e, lazy);
     entry_free_shell(shard, e);
@@ -496,7 +496,7 @@ void keyspace_rename(struct hold *hold, const struct key *from, struct entry *e,
     struct entry *target = keyspace_find(hold, to, FIND_PEEK);
     if (target != NULL)
         shard_remove(hold, to, target, RELAXED_LOAD(&ks->options.lazy_server_del));
-    entry_before_change(hold, from->db, e);
+    entry_before_change(hold, from->db, e, false);
     struct entry_shape shape = {.key = to->name,
                                 .type = entry_type(e),
                                 .encoding = entry_encoding(e),
@@ -603,7 +603,7 @@ size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy)
     ASSERT(hold->mask == HOLD_ALL);
     size_t count = keyspace_size(ks, db);
     if (ks->pass_active && ks->hooks.before_flush != NULL)
-        ks->hooks.before_flush(ks->hooks.ctx, hold, db);
+        ks->hooks.before_flush(ks->hooks.ctx, hold, db, true);
     for (uint32_t i = 0; i < SHARD_COUNT; i++)
         if (ks->shards[i].dbs[db].count != 0)
             flush_shard(ks, &ks->shards[i], db, lazy);
@@ -639,8 +639,8 @@ void keyspace_swap_db(struct hold *hold, uint32_t a, uint32_t b)
     if (a == b)
         return;
     if (ks->pass_active && ks->hooks.before_flush != NULL) {
-        ks->hooks.before_flush(ks->hooks.ctx, hold, a);
-        ks->hooks.before_flush(ks->hooks.ctx, hold, b);
+        ks->hooks.before_flush(ks->hooks.ctx, hold, a, false);
+        ks->hooks.before_flush(ks->hooks.ctx, hold, b, false);
     }
     if (MAX_OF(a, b) >= keyspace_dbs_used(ks))
         note_db_used(ks, MAX_OF(a, b));

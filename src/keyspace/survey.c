@@ -290,6 +290,14 @@ void keyspace_mark_captured(struct keyspace *ks, struct entry *e)
     e->flags = (uint8_t)((e->flags & ~ENTRY_EPOCH_MASK) | ks->epoch << ENTRY_EPOCH_SHIFT);
 }
 
+struct value keyspace_take_value(struct entry *e)
+{
+    struct value value = entry_value(e);
+    ASSERT(e->flags & ENTRY_OUTLINE && value.type != TYPE_STRING && value.pointer != NULL);
+    memset(entry_value_place(e), 0, sizeof(void *));
+    return value;
+}
+
 /* A sweep looks at many entries that nobody else has touched lately: they are gathered first, so
  * that their lines arrive together, and then visited. */
 struct sweep {

@@ -200,16 +200,27 @@ bool persist_log_failed(const struct persist *p)
     return stats.write_error || stats.sync_error;
 }
 
-void persist_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry)
+void persist_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry,
+                           bool going)
 {
     struct persist *p = ctx;
-    snapshot_before_change(p->snapshot, hold, db, entry);
+    snapshot_before_change(p->snapshot, hold, db, entry, going);
 }
 
-void persist_before_flush(void *ctx, struct hold *hold, uint32_t db)
+void persist_before_flush(void *ctx, struct hold *hold, uint32_t db, bool going)
 {
     struct persist *p = ctx;
-    snapshot_before_flush(p->snapshot, hold, db);
+    snapshot_before_flush(p->snapshot, hold, db, going);
+}
+
+bool persist_must_wait(struct persist *p, struct hold *hold, const struct key *key)
+{
+    return snapshot_must_wait(p->snapshot, hold, key);
+}
+
+uint64_t persist_held(const struct persist *p)
+{
+    return snapshot_held(p->snapshot);
 }
 
 /* ---- requests ---- */

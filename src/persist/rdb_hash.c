@@ -23,8 +23,10 @@
  */
 #include "base/hash.h"
 #include "base/mem.h"
+#include "persist/rdb_parts.h"
 #include "persist/rdb_value.h"
 #include "persist/ziplist.h"
+#include "struct/members.h"
 #include "value/hash.h"
 
 #define TIME_MAX     (INT64_MAX / 4) /* ms: later ones are not believed */
@@ -85,6 +87,74 @@ void rdb_hash_append_timed_fields(const struct entry *entry, bool compress, stru
     append_time(out, writing.first_ms);
     rdb_append_length(out, hash_count(hash));
     hash_each(hash, HASH_SEE_ALL, append_field, &writing);
+}
+
+/* ---- writing in slices ---- */
+
+static void copy_field(struct member *member, void *parts)
+{
+    rdb_parts_string(parts, member_name(member));
+    rdb_parts_string(parts, member_value(member));
+}
+
+bool rdb_hash_slice_table(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    if (!walk->begun)
+        rdb_parts_length(parts, members_count(walk->value.pointer));
+    return rdb_slice_members(walk, items, parts, copy_field, parts);
+}
+
+static void time_part(struct bytes *parts, int64_t time_ms)
+{
+    struct bytes text = {0};
+    append_time(&text, time_ms);
+    rdb_parts_add(parts, text.data, text.len, false);
+    bytes_free(&text);
+}
+
+bool rdb_hash_slice_timed_listpack(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    time_part(parts, hash_first_expiry(walk->value));
+    return rdb_slice_listpack(walk, items, parts);
+}
+
+static void look_for_earliest(struct member *member, void *first_ms)
+{
+    int64_t *earliest = first_ms, expire_ms = member_expire_ms(member);
+    if (expire_ms != MEMBER_NO_EXPIRY)
+        *earliest = MIN_OF(*earliest, expire_ms);
+}
+
+struct timed_copy {
+    struct bytes *parts;
+    int64_t first_ms;
+};
+
+static void copy_timed_field(struct member *member, void *ctx)
+{
+    const struct timed_copy *copy = ctx;
+    int64_t expire_ms = member_expire_ms(member);
+    bool expires = expire_ms != MEMBER_NO_EXPIRY;
+    rdb_parts_length(copy->parts, expires ? (uint64_t)(expire_ms - copy->first_ms) + 1 : 0);
+    copy_field(member, copy->parts);
+}
+
+bool rdb_hash_slice_timed_table(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    if (!walk->begun)
+        walk->first_ms = INT64_MAX;
+    if (!walk->first_known) { /* the first walk: it stands in front of all fields */
+        bool more = rdb_slice_members(walk, items, parts, look_for_earliest, &walk->first_ms);
+        if (more)
+            return true;
+        walk->first_known = true;
+        walk->position = 0;
+        time_part(parts, walk->first_ms);
+        rdb_parts_length(parts, members_count(walk->value.pointer));
+        return true;
+    }
+    struct timed_copy copy = {parts, walk->first_ms};
+    return rdb_slice_members(walk, items, parts, copy_timed_field, &copy);
 }
 
 /* ---- reading ---- */

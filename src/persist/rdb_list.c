@@ -6,6 +6,7 @@
 #include "persist/rdb_value.h"
 #include "persist/ziplist.h"
 #include "base/mem.h"
+#include "persist/rdb_parts.h"
 #include "value/list.h"
 
 enum node_kind { NODE_PLAIN = 1, NODE_PACKED = 2 };
@@ -34,6 +35,37 @@ void rdb_list_append_quicklist(const struct entry *entry, bool compress, struct 
     rdb_append_length(out, chunks->chunk_count);
     for (const struct chunk *c = chunks->first; c != NULL; c = c->next)
         append_node(out, c->plain ? NODE_PLAIN : NODE_PACKED, c->data, c->bytes, compress);
+}
+
+static void node_parts(struct bytes *parts, enum node_kind kind, const void *data, size_t len)
+{
+    rdb_parts_length(parts, kind);
+    rdb_parts_string(parts, slice_of(data, len));
+}
+
+bool rdb_list_slice_listpack(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    (void)items;
+    const unsigned char *listpack = walk->value.pointer;
+    rdb_parts_length(parts, 1);
+    node_parts(parts, NODE_PACKED, listpack, listpack_bytes(listpack));
+    return false;
+}
+
+bool rdb_list_slice_quicklist(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    const struct chunks *chunks = walk->value.pointer;
+    if (!walk->begun) {
+        rdb_parts_length(parts, chunks->chunk_count);
+        walk->chunk = chunks->first;
+    }
+    for (size_t i = 0; i < items && walk->chunk != NULL; i++, walk->chunk = walk->chunk->next) {
+        const struct chunk *c = walk->chunk;
+        if (i != 0 && items != SIZE_MAX && parts->len + c->bytes > RDB_SLICE_BYTES)
+            break;
+        node_parts(parts, c->plain ? NODE_PLAIN : NODE_PACKED, c->data, c->bytes);
+    }
+    return walk->chunk != NULL;
 }
 
 /* ---- reading ---- */

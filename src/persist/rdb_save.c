@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "persist/dump.h"
+#include "persist/rdb_parts.h"
 
 #define FLUSH_AT (64u * 1024) /* bytes buffered before they are summed and given to the sink */
 
@@ -131,6 +132,7 @@ void rdb_writer_free(struct rdb_writer *w)
 {
     bytes_free(&w->buffer);
     bytes_free(&w->scratch);
+    bytes_free(&w->payload);
 }
 
 static void emit(struct rdb_writer *w, const void *data, size_t len)
@@ -278,7 +280,8 @@ static void put_commands(struct rdb_writer *w, const struct rdb_record *record)
     }
 }
 
-static void put_rdb(struct rdb_writer *w, const struct rdb_record *record)
+/* All of a record but its value. */
+static void put_rdb_head(struct rdb_writer *w, const struct rdb_record *record)
 {
     select_db(w, record->db);
     if (record->expire_ms != EXPIRE_NONE) {
@@ -297,6 +300,11 @@ static void put_rdb(struct rdb_writer *w, const struct rdb_record *record)
     }
     bytes_append_char(&w->buffer, (char)record->type);
     put_string(w, record->key);
+}
+
+static void put_rdb(struct rdb_writer *w, const struct rdb_record *record)
+{
+    put_rdb_head(w, record);
     if (record->type == RDB_TYPE_STRING) {
         put_string(w, record->value);
     } else if (record->value.len >= FLUSH_AT) {
@@ -313,6 +321,45 @@ void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record)
         put_commands(w, record);
     else
         put_rdb(w, record);
+    w->keys++;
+    if (w->buffer.len >= FLUSH_AT)
+        flush(w);
+}
+
+void rdb_begin_record(struct rdb_writer *w, const struct rdb_record *record)
+{
+    if (w->commands)
+        w->payload.len = 0;
+    else
+        put_rdb_head(w, record);
+}
+
+void rdb_put_parts(struct rdb_writer *w, struct slice parts)
+{
+    struct bytes *out = w->commands ? &w->payload : &w->buffer;
+    struct slice part;
+    bool string;
+    while (rdb_parts_next(&parts, &part, &string)) {
+        if (!string)
+            bytes_append(out, part.data, part.len);
+        else if (w->commands)
+            rdb_append_string(out, part, w->compress);
+        else
+            put_string(w, part);
+        if (w->buffer.len >= FLUSH_AT)
+            flush(w);
+    }
+}
+
+void rdb_end_record(struct rdb_writer *w, const struct rdb_record *record)
+{
+    if (w->commands) {
+        struct rdb_record whole = *record;
+        whole.value = bytes_slice(&w->payload);
+        put_commands(w, &whole);
+        if (w->payload.cap > FLUSH_AT)
+            bytes_free(&w->payload);
+    }
     w->keys++;
     if (w->buffer.len >= FLUSH_AT)
         flush(w);

@@ -2,8 +2,10 @@
  * which every redis-server reads; listpacks (type 20), which 7.2 writes, are read.
  */
 #include "base/mem.h"
+#include "persist/rdb_parts.h"
 #include "persist/rdb_value.h"
 #include "struct/intset.h"
+#include "struct/members.h"
 #include "value/set.h"
 
 #define EXPECT_MAX 65536 /* members: what a count in a file is believed to before they are there */
@@ -34,6 +36,40 @@ void rdb_set_append_members(const struct entry *entry, bool compress, struct byt
     struct value set = entry_value(entry);
     rdb_append_length(out, set_count(set));
     set_each(set, append_member, &writing);
+}
+
+bool rdb_set_slice_intset(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    (void)items;
+    const unsigned char *intset = walk->value.pointer;
+    rdb_parts_string(parts, slice_of(intset, intset_bytes(intset)));
+    return false;
+}
+
+static bool copy_member(void *parts, struct slice member)
+{
+    rdb_parts_string(parts, member);
+    return true;
+}
+
+bool rdb_set_slice_listpack(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    (void)items;
+    rdb_parts_length(parts, set_count(walk->value));
+    set_each(walk->value, copy_member, parts);
+    return false;
+}
+
+static void copy_record(struct member *member, void *parts)
+{
+    rdb_parts_string(parts, member_name(member));
+}
+
+bool rdb_set_slice_table(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    if (!walk->begun)
+        rdb_parts_length(parts, set_count(walk->value));
+    return rdb_slice_members(walk, items, parts, copy_record, parts);
 }
 
 /* ---- reading ---- */

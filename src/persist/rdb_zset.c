@@ -7,6 +7,7 @@
  */
 #include <math.h>
 #include "base/number.h"
+#include "persist/rdb_parts.h"
 #include "persist/rdb_value.h"
 #include "persist/ziplist.h"
 #include "value/zset.h"
@@ -37,6 +38,27 @@ void rdb_zset_append_large(const struct entry *entry, bool compress, struct byte
         rdb_append_string(out, item.member, compress);
         bytes_append(out, bytes, sizeof bytes);
     }
+}
+
+bool rdb_zset_slice_large(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    size_t count = zset_count(walk->value);
+    struct zset_item item;
+    if (!walk->begun) {
+        rdb_parts_length(parts, count);
+        zset_seek(walk->value, count, &walk->place);
+    }
+    for (size_t i = 0; i < items && (items == SIZE_MAX || parts->len < RDB_SLICE_BYTES); i++) {
+        if (!zset_prev(walk->value, &walk->place, &item))
+            return false;
+        uint64_t bits;
+        unsigned char bytes[sizeof bits];
+        memcpy(&bits, &item.score, sizeof bits);
+        flat_store(bytes, bits, sizeof bits);
+        rdb_parts_string(parts, item.member);
+        rdb_parts_add(parts, bytes, sizeof bytes, false);
+    }
+    return true;
 }
 
 /* ---- reading ---- */

@@ -3,21 +3,36 @@
  *
  * The cut. Under HOLD_ALL: a new epoch, the log's offset. Entries whose epoch is not the new one
  * belong to the pass and are captured exactly once: by the sweep, or by before_change in the hold
- * of whoever is about to change or remove one. Captured means copied (small values), or shared by
- * reference (blobs, which a writer copies before it changes them).
+ * of whoever is about to change or remove one. Captured means copied (small values), shared by
+ * reference (blobs, which a writer copies before it changes them), or taken: a large collection
+ * whose key goes is given up to the saver, who frees it when it is written.
  *
- * The sweep is the saver's own: it takes one shard's lock for SLICE_KEYS entries, copies them,
- * drops the lock, and only then encodes, compresses, sums and writes. Between slices it first
- * writes what was donated, so donations are never behind the sweep. A donation goes into the
- * buffer of the donor's lane, guarded by a lock of that buffer (lock order: shards < buffers),
- * which the saver takes just long enough to carry the buffer off.
+ * The sweep is the saver's own: it takes one shard's lock for some entries (SLICE_KEYS, fewer where
+ * they are large), copies them, drops the lock, and only then encodes, compresses, sums and writes.
+ * Between slices it first writes what was donated, so donations are never behind the sweep. A
+ * donation goes into the buffer of the donor's lane, guarded by a lock of that buffer (lock order:
+ * shards < buffers), which the saver takes just long enough to carry the buffer off.
+ *
+ * Collections of SLICED_FROM and more (rdb_value_weight) are captured in slices, by name, when the
+ * sweep has met them: the saver takes the shard's lock for one slice, drops it, writes that, and so
+ * on, with `open` saying which entry that is and how far it has come. Readers pass between the
+ * slices. Whoever is about to change the value in the meantime, which before_change sees, captures
+ * the rest of it in the saver's place (`ended`); if the key goes, the value becomes the saver's
+ * (`owned`). So the entry is the same, and unchanged, whenever the saver finds it still open. What
+ * is donated meanwhile is written behind it: records do not mix.
+ *
+ * A command that would change a collection of WAITED_FROM and more in place waits before it runs
+ * (snapshot_must_wait) while the saver captures that one next, unless the saver has stood still for
+ * STUCK_US: so no worker copies a large value, as long as the disk takes what is written.
+ * before_change alone is sound too, so whatever cannot wait (an expiry, EXEC, scripts) need not.
  *
  * When the sweep is over every entry is captured, and every donation was made in a hold before
  * the sweep passed that shard, so it is in a buffer: the saver writes the last ones and the file
  * is the state at the cut.
  *
  * What happens to keys during a pass:
- *   SET, DEL, APPEND, EXPIRE ...  before_change, then the change; a new key has the new epoch
+ *   SET, DEL, APPEND, EXPIRE ...  before_change, then the change; a new key has the new epoch.
+ *                                 What is overwritten or removed may be taken
  *   RENAME, MOVE                  before_change of the source (old name, old database) and of
  *                                 what is overwritten; the moved entry has the new epoch
  *   expiry, eviction              are removals: before_change. What has expired but is still
@@ -31,7 +46,8 @@
  *
  * Memory: donated bytes (blobs counted with their length) are limited. Above the limit
  * snapshot_is_saturated asks the engine to slow writers down; at twice the limit donors stop
- * donating and the pass fails with -ENOBUFS.
+ * donating and the pass fails with -ENOBUFS. Values that were taken count for the first, not for
+ * the second: they are no copies, so memory is not more than it was at the cut.
  */
 #include "persist/snapshot.h"
 
@@ -40,43 +56,51 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "persist/captured.h"
+#include "persist/rdb_parts.h"
 #include "persist/rdb_value.h"
 #include "plog/plog.h"
 #include "struct/table.h"
 
-#define SLICE_KEYS     64           /* entries copied in one hold: some 10 us */
-#define CHUNK_BYTES    (64u * 1024) /* donations are collected in pieces of this size */
-#define FLUSH_KEYS_MAX 10000        /* captured under HOLD_ALL within some milliseconds */
-
-/* ---- captured entries, packed one after the other in chunks ---- */
-
-enum captured_kind { CAPTURED_BYTES, CAPTURED_BLOB };
-
-struct captured {
-    int64_t expire_ms;
-    uint64_t recency;
-    uint64_t value_len;
-    uint32_t key_len;
-    uint32_t db;
-    uint8_t rdb_type, recency_kind, kind;
-    /* key, then the value or a pointer to its blob; padded to 8 bytes */
-    char rest[] ALIGNED(8);
-};
-
-struct chunk {
-    struct chunk *next;
-    size_t len, cap;
-    char data[] ALIGNED(8);
-};
-
-struct chunk_list { /* oldest first */
-    struct chunk *first, *last;
-};
+#define SLICE_KEYS     64                    /* entries copied in one hold, at most: some 10 us */
+#define SLICE_BYTES    (64u * 1024)          /* of them, about */
+#define FLUSH_KEYS_MAX 10000                 /* captured under HOLD_ALL within some milliseconds */
+#define TAKEN_FROM     RDB_SLICE_ITEMS       /* weights: taken rather than copied */
+#define SLICED_FROM    (2 * RDB_SLICE_ITEMS) /* captured in slices */
+#define WAITED_FROM    (8 * RDB_SLICE_ITEMS) /* so large that writers had better wait */
+#define STUCK_US       1000000
+#define WANTED_MAX     64 /* keys that writers wait for, at a time */
+#define MEMORY_SAMPLES 4
 
 struct donor {
     struct lock lock;
-    struct chunk_list list; /* lock */
+    struct captured_list list; /* lock */
+    struct bytes parts;        /* lock: scratch */
 } ALIGNED(CACHE_LINE);
+
+/* The large value that is being captured in slices. All of it is guarded by the lock of its shard;
+ * who holds another one may only compare `entry` with an entry of that one. */
+struct open_capture {
+    struct entry *entry; /* atomic; NULL: none, or the saver goes on without it */
+    struct rdb_walk walk;
+    bool owned;        /* the value is the saver's */
+    bool ended;        /* `rest` is what was left */
+    struct bytes rest; /* parts */
+    uint64_t held;     /* bytes of the value or of `rest`, counted in snapshot.held */
+};
+
+/* A key whose writers wait for its capture. */
+struct wanted_key {
+    uint64_t hash;
+    uint32_t db;
+    struct bytes name;
+};
+
+struct wanted {
+    struct lock lock; /* a leaf */
+    uint32_t count;   /* lock to change, atomic to read */
+    struct wanted_key keys[WANTED_MAX];
+};
 
 enum pass_state { PASS_NONE, PASS_RUNNING, PASS_VOID };
 
@@ -91,14 +115,23 @@ struct snapshot {
     uint64_t limit;                 /* same */
     uint32_t cancelled;             /* atomic */
     uint32_t overrun;               /* atomic: donors have given up */
-    uint64_t held;                  /* atomic: bytes donated and not yet written */
+    uint64_t held;                  /* atomic: bytes kept and not yet written */
+    uint64_t taken;                 /* atomic: those of them that are no copies */
+    uint64_t moved_us;              /* atomic: when the saver last got on */
     uint64_t keys_done, keys_total; /* atomic */
 
     /* the thread in snapshot_run */
     struct snapshot_job *job;
     struct rdb_writer writer;
-    struct chunk_list slice; /* what the sweep has copied in this hold; one chunk at least */
+    struct captured_list slice; /* what the sweep has copied in this hold */
+    struct bytes parts;         /* scratch of the sweep, and of captures in slices */
+    size_t slice_bytes;         /* of collections copied in this hold */
+    size_t slice_keys;          /* for the next one */
+    struct bytes met;           /* large ones met in this hold: lengths and names */
+    struct open_capture open;   /* see there */
     struct keyspace_stats stats;
+
+    struct wanted wanted;
 };
 
 struct snapshot *snapshot_new(struct keyspace *ks, struct plog *log, unsigned lanes)
@@ -115,31 +148,15 @@ struct snapshot *snapshot_new(struct keyspace *ks, struct plog *log, unsigned la
 void snapshot_free(struct snapshot *s)
 {
     ASSERT(s->state != PASS_RUNNING);
+    for (unsigned i = 0; i < s->donor_count; i++)
+        bytes_free(&s->donors[i].parts);
+    for (unsigned i = 0; i < WANTED_MAX; i++)
+        bytes_free(&s->wanted.keys[i].name);
     mem_free(s->donors);
     mem_free(s);
 }
 
-static size_t round_up(size_t n)
-{
-    return (n + 7) & ~(size_t)7;
-}
-
-/* Room for `need` bytes at the end of the list. */
-static struct chunk *list_room(struct chunk_list *list, size_t need)
-{
-    struct chunk *c = list->last;
-    if (c && c->cap - c->len >= need)
-        return c;
-    size_t cap = MAX_OF(need, (size_t)CHUNK_BYTES - sizeof *c);
-    c = mem_alloc(sizeof *c + cap);
-    *c = (struct chunk){.cap = cap};
-    if (list->last)
-        list->last->next = c;
-    else
-        list->first = c;
-    list->last = c;
-    return c;
-}
+/* ---- capturing an entry ---- */
 
 static void captured_recency(const struct snapshot *s, const struct hold *hold,
                              const struct entry *e, struct captured *out)
@@ -151,120 +168,199 @@ static void captured_recency(const struct snapshot *s, const struct hold *hold,
         out->recency = keyspace_frequency(hold, e);
 }
 
-/* Captures one entry at the end of the list; returns the bytes it keeps alive. */
-static size_t capture(struct snapshot *s, struct hold *hold, uint32_t db, struct entry *e,
-                      struct chunk_list *list)
+static void head_of(const struct snapshot *s, const struct hold *hold, uint32_t db,
+                    const struct entry *e, struct captured *out)
 {
-    struct slice key = entry_key(e), value;
-    struct captured head = {.expire_ms = entry_expire_ms(e),
-                            .db = db,
-                            .key_len = (uint32_t)key.len,
-                            .rdb_type = rdb_value_type(e)};
+    *out =
+        (struct captured){.expire_ms = entry_expire_ms(e), .db = db, .rdb_type = rdb_value_type(e)};
+    captured_recency(s, hold, e, out);
+}
+
+/* All parts of an entry's value that is no string, into a buffer that is replaced. */
+static void gather(const struct entry *e, struct bytes *parts)
+{
+    struct rdb_walk walk;
+    struct value value = entry_value(e);
+    parts->len = 0;
+    if (rdb_value_has_slices(value)) {
+        rdb_walk_init(&walk, value);
+        while (rdb_walk_slice(&walk, SIZE_MAX, parts))
+            ;
+        return;
+    }
     struct bytes encoded = {0};
-    void *blob = NULL;
-    size_t kept = 0;
-    captured_recency(s, hold, e, &head);
-    if (entry_type(e) != TYPE_STRING) {
-        rdb_value_append(e, false, &encoded);
-        value = bytes_slice(&encoded);
-    } else if (e->flags & ENTRY_OUTLINE) {
-        head.kind = CAPTURED_BLOB;
-        blob = blob_share(entry_pointer(e));
-        kept = ((struct blob *)blob)->len;
-        value = slice_of(&blob, sizeof blob);
-    } else {
-        value = entry_string(e);
-    }
-    head.value_len = value.len;
-
-    size_t need = round_up(sizeof head + key.len + value.len);
-    struct chunk *c = list_room(list, need);
-    char *to = c->data + c->len;
-    memcpy(to, &head, sizeof head);
-    memcpy(to + sizeof head, key.data, key.len);
-    memcpy(to + sizeof head + key.len, value.data, value.len);
-    c->len += need;
+    rdb_value_append(e, false, &encoded);
+    rdb_parts_add(parts, bytes_slice(&encoded).data, encoded.len, false);
     bytes_free(&encoded);
-    keyspace_mark_captured(s->keyspace, e);
-    return need + kept;
 }
 
-typedef void (*consume_fn)(struct snapshot *s, const struct captured *head, struct slice key,
-                           struct slice value);
-
-/* Walks a chunk: calls each for every captured entry, or only gives up what they hold (each
- * NULL). Returns the bytes they kept alive. */
-static size_t chunk_consume(struct snapshot *s, struct chunk *c, consume_fn each)
+static void note_held(struct snapshot *s, uint64_t bytes)
 {
-    size_t kept = 0;
-    for (size_t at = 0; at < c->len;) {
-        struct captured head;
-        memcpy(&head, c->data + at, sizeof head);
-        struct slice key = slice_of(c->data + at + sizeof head, head.key_len);
-        struct slice value = slice_of(key.data + key.len, head.value_len);
-        size_t size = round_up(sizeof head + head.key_len + head.value_len);
-        struct blob *blob = NULL;
-        if (head.kind == CAPTURED_BLOB) {
-            memcpy(&blob, value.data, sizeof blob);
-            value = slice_of(blob->data, blob->len);
-            kept += blob->len;
-        }
-        if (each)
-            each(s, &head, key, value);
-        if (blob)
-            blob_release(blob);
-        kept += size;
-        at += size;
+    RELAXED_ADD(&s->held, bytes);
+}
+
+static void note_written(struct snapshot *s, uint64_t bytes)
+{
+    __atomic_fetch_sub(&s->held, bytes, __ATOMIC_RELAXED);
+}
+
+/* Takes the value of an entry that is going. */
+static struct value take_value(struct snapshot *s, struct entry *e, size_t *bytes)
+{
+    struct value value = keyspace_take_value(e);
+    *bytes = value_memory(value, MEMORY_SAMPLES);
+    RELAXED_ADD(&s->taken, *bytes);
+    return value;
+}
+
+/* Goes on in the saver's place with the entry that it has open. Returns the bytes that are kept. */
+static size_t settle_open(struct snapshot *s, struct entry *e, bool going)
+{
+    struct open_capture *open = &s->open;
+    size_t bytes;
+    if (going) {
+        open->walk.value = take_value(s, e, &bytes); /* the same */
+        open->owned = true;
+    } else {
+        while (rdb_walk_slice(&open->walk, SIZE_MAX, &open->rest))
+            ;
+        open->ended = true;
+        bytes = open->rest.cap;
     }
-    c->len = 0;
-    return kept;
+    open->held = bytes;
+    RELAXED_STORE(&open->entry, NULL);
+    keyspace_mark_captured(s->keyspace, e);
+    return bytes;
 }
 
-static void write_one(struct snapshot *s, const struct captured *head, struct slice key,
-                      struct slice value)
+/* Captures one entry at the end of the list; returns the bytes it keeps alive. going: its value may
+ * be taken. */
+static size_t capture(struct snapshot *s, struct hold *hold, uint32_t db, struct entry *e,
+                      bool going, struct captured_list *list, struct bytes *parts)
 {
-    rdb_put_record(&s->writer, &(struct rdb_record){.db = head->db,
-                                                    .type = head->rdb_type,
-                                                    .recency_kind = head->recency_kind,
-                                                    .recency = head->recency,
-                                                    .expire_ms = head->expire_ms,
-                                                    .key = key,
-                                                    .value = value});
+    if (UNLIKELY(e == RELAXED_LOAD(&s->open.entry)))
+        return settle_open(s, e, going);
+    struct captured head;
+    struct slice key = entry_key(e);
+    size_t bytes;
+    head_of(s, hold, db, e, &head);
+    if (entry_type(e) == TYPE_STRING) {
+        bytes = e->flags & ENTRY_OUTLINE
+                    ? captured_blob(list, &head, key, blob_share(entry_pointer(e)))
+                    : captured_string(list, &head, key, entry_string(e));
+    } else if (going && rdb_value_weight(entry_value(e)) >= TAKEN_FROM) {
+        size_t taken;
+        struct value value = take_value(s, e, &taken);
+        bytes = captured_value(list, &head, key, value, taken);
+    } else {
+        gather(e, parts);
+        if (list == &s->slice)
+            s->slice_bytes += parts->len;
+        bytes = captured_parts(list, &head, key, parts);
+    }
+    keyspace_mark_captured(s->keyspace, e);
+    return bytes;
+}
+
+/* ---- writing what was captured ---- */
+
+static int pass_error(const struct snapshot *s)
+{
+    if (s->writer.error)
+        return s->writer.error;
+    if (RELAXED_LOAD(&s->cancelled))
+        return -ECANCELED;
+    return RELAXED_LOAD(&s->overrun) ? -ENOBUFS : 0;
+}
+
+static void write_value(struct snapshot *s, const struct rdb_record *record, struct value value)
+{
+    struct rdb_walk walk;
+    struct bytes parts = {0};
+    rdb_walk_init(&walk, value);
+    rdb_begin_record(&s->writer, record);
+    for (bool more = true; more && !pass_error(s);) {
+        parts.len = 0;
+        more = rdb_walk_slice(&walk, RDB_SLICE_ITEMS, &parts);
+        rdb_put_parts(&s->writer, bytes_slice(&parts));
+        RELAXED_STORE(&s->moved_us, clock_mono_us());
+    }
+    rdb_end_record(&s->writer, record);
+    bytes_free(&parts);
+}
+
+static struct rdb_record record_of(const struct captured *head, struct slice key)
+{
+    return (struct rdb_record){.db = head->db,
+                               .type = head->rdb_type,
+                               .recency_kind = head->recency_kind,
+                               .recency = head->recency,
+                               .expire_ms = head->expire_ms,
+                               .key = key};
+}
+
+static void write_one(void *ctx, const struct captured *head, struct slice key,
+                      const struct captured_content *content)
+{
+    struct snapshot *s = ctx;
+    struct rdb_record record = record_of(head, key);
+    switch ((enum captured_kind)head->kind) {
+    case CAPTURED_STRING:
+        record.value = content->string;
+        rdb_put_record(&s->writer, &record);
+        break;
+    case CAPTURED_BLOB:
+        record.value = slice_of(content->blob->data, content->blob->len);
+        rdb_put_record(&s->writer, &record);
+        break;
+    case CAPTURED_PARTS:
+        rdb_begin_record(&s->writer, &record);
+        rdb_put_parts(&s->writer, content->parts);
+        rdb_end_record(&s->writer, &record);
+        break;
+    case CAPTURED_VALUE:
+        write_value(s, &record, content->value);
+        __atomic_fetch_sub(&s->taken, content->value_bytes, __ATOMIC_RELAXED);
+        break;
+    }
 }
 
 /* ---- donations ---- */
 
 static void donated(struct snapshot *s, size_t bytes)
 {
-    uint64_t held = RELAXED_ADD(&s->held, bytes) + bytes;
-    if (UNLIKELY(held > 2 * s->limit))
+    note_held(s, bytes);
+    uint64_t held = RELAXED_LOAD(&s->held), taken = RELAXED_LOAD(&s->taken);
+    if (UNLIKELY(held > taken && held - taken > 2 * s->limit))
         RELAXED_STORE(&s->overrun, 1);
 }
 
-void snapshot_before_change(struct snapshot *s, struct hold *hold, uint32_t db, struct entry *entry)
+void snapshot_before_change(struct snapshot *s, struct hold *hold, uint32_t db, struct entry *entry,
+                            bool going)
 {
     if (s->state != PASS_RUNNING || RELAXED_LOAD(&s->overrun))
         return;
     struct donor *donor = &s->donors[hold->lane % s->donor_count];
     lock_take(&donor->lock);
-    size_t bytes = capture(s, hold, db, entry, &donor->list);
+    size_t bytes = capture(s, hold, db, entry, going, &donor->list, &donor->parts);
+    donated(s, bytes); /* before the saver can see it and take it off again */
     lock_drop(&donor->lock);
-    donated(s, bytes);
 }
 
 struct flush_sweep {
     struct snapshot *s;
     struct donor *donor;
+    bool going;
     size_t bytes;
 };
 
 static void flush_visit(struct hold *hold, const struct key *key, struct entry *entry, void *ctx)
 {
     struct flush_sweep *f = ctx;
-    f->bytes += capture(f->s, hold, key->db, entry, &f->donor->list);
+    f->bytes += capture(f->s, hold, key->db, entry, f->going, &f->donor->list, &f->donor->parts);
 }
 
-void snapshot_before_flush(struct snapshot *s, struct hold *hold, uint32_t db)
+void snapshot_before_flush(struct snapshot *s, struct hold *hold, uint32_t db, bool going)
 {
     ASSERT(hold->mask == HOLD_ALL);
     if (s->state != PASS_RUNNING || RELAXED_LOAD(&s->overrun))
@@ -274,34 +370,30 @@ void snapshot_before_flush(struct snapshot *s, struct hold *hold, uint32_t db)
         keyspace_epoch_end(hold, false);
         return;
     }
-    struct flush_sweep f = {.s = s, .donor = &s->donors[hold->lane % s->donor_count]};
+    struct flush_sweep f = {
+        .s = s, .donor = &s->donors[hold->lane % s->donor_count], .going = going};
     lock_take(&f.donor->lock);
     for (uint32_t shard = 0; shard < SHARD_COUNT; shard++)
         for (uint64_t at = 0; at != TABLE_END;)
             at = keyspace_sweep(hold, shard, db, at, SIZE_MAX, flush_visit, &f);
-    lock_drop(&f.donor->lock);
     if (s->insist)
-        RELAXED_ADD(&s->held, f.bytes);
+        note_held(s, f.bytes);
     else
         donated(s, f.bytes);
+    lock_drop(&f.donor->lock);
 }
 
 /* Carries off and consumes what was donated since the last time. */
-static void drain(struct snapshot *s, consume_fn each)
+static void drain(struct snapshot *s, captured_fn each)
 {
     s->job->peak_bytes = MAX_OF(s->job->peak_bytes, RELAXED_LOAD(&s->held));
     for (unsigned i = 0; i < s->donor_count; i++) {
         struct donor *donor = &s->donors[i];
         lock_take(&donor->lock);
-        struct chunk_list list = donor->list;
-        donor->list = (struct chunk_list){0};
+        struct captured_list list = donor->list;
+        donor->list = (struct captured_list){0};
         lock_drop(&donor->lock);
-        for (struct chunk *c = list.first, *next; c; c = next) {
-            next = c->next;
-            size_t bytes = chunk_consume(s, c, each);
-            __atomic_fetch_sub(&s->held, bytes, __ATOMIC_RELAXED);
-            mem_free(c);
-        }
+        note_written(s, captured_consume(&list, each, s, false));
     }
 }
 
@@ -361,6 +453,7 @@ static void cut(struct snapshot *s)
     s->insist = s->job->insist;
     RELAXED_STORE(&s->limit, s->job->buffer_limit ? s->job->buffer_limit : SNAPSHOT_BUFFER_LIMIT);
     s->recency_kind = recency_of_policy(s->keyspace);
+    RELAXED_STORE(&s->moved_us, begin);
     s->state = PASS_RUNNING;
     rdb_put_header(&s->writer, hold.now_ms / 1000, mem_used(), s->job->aof_base,
                    has_timed_fields(s));
@@ -372,55 +465,225 @@ static void cut(struct snapshot *s)
     s->job->data_bytes = mem_used();
 }
 
+/* ---- large values, in slices ---- */
+
+/* Finds the entry and begins. False: it is not there any more, or captured. */
+static bool open_begin(struct snapshot *s, struct hold *hold, const struct key *key,
+                       struct captured *head)
+{
+    struct entry *e = keyspace_find(hold, key, FIND_PEEK);
+    if (e == NULL || keyspace_is_captured(s->keyspace, e))
+        return false;
+    head_of(s, hold, key->db, e, head);
+    rdb_walk_init(&s->open.walk, entry_value(e));
+    RELAXED_STORE(&s->open.entry, e);
+    return true;
+}
+
+/* The next parts, whoever has copied them. False: the last ones. */
+static bool open_slice(struct snapshot *s, struct slice *parts)
+{
+    struct open_capture *open = &s->open;
+    if (open->ended) {
+        *parts = bytes_slice(&open->rest);
+        return false;
+    }
+    s->parts.len = 0;
+    bool more = rdb_walk_slice(&open->walk, RDB_SLICE_ITEMS, &s->parts);
+    *parts = bytes_slice(&s->parts);
+    if (!more && open->entry != NULL) {
+        keyspace_mark_captured(s->keyspace, open->entry);
+        RELAXED_STORE(&open->entry, NULL);
+    }
+    return more;
+}
+
+/* Nobody else can know of the value any more. */
+static void open_end(struct snapshot *s)
+{
+    struct open_capture *open = &s->open;
+    note_written(s, open->held);
+    if (open->owned) {
+        __atomic_fetch_sub(&s->taken, open->held, __ATOMIC_RELAXED);
+        value_free(open->walk.value);
+    }
+    bytes_free(&open->rest);
+    open->owned = open->ended = false;
+    open->held = 0;
+}
+
+/* Under the shard's lock: why the capture cannot go on, or 0. */
+static int open_check(struct snapshot *s, struct hold *hold)
+{
+    int error = s->state == PASS_RUNNING ? pass_error(s) : -EAGAIN;
+    if (error)
+        RELAXED_STORE(&s->open.entry, NULL);
+    return error;
+}
+
+/* Captures and writes one value, if it is still to be. */
+static int capture_in_slices(struct snapshot *s, const struct key *key)
+{
+    struct hold hold = saver_hold(s);
+    struct captured head;
+    hold.flags |= HOLD_LOADING; /* what has expired since belongs to the pass */
+    hold_take(&hold, shard_bit(key->hash));
+    bool running = s->state == PASS_RUNNING;
+    bool more = running && open_begin(s, &hold, key, &head);
+    if (!more) {
+        hold_drop(&hold);
+        return running ? 0 : -EAGAIN;
+    }
+    struct rdb_record record = record_of(&head, key->name);
+    int error = 0;
+    for (bool first = true; more && !error; first = false) {
+        struct slice parts;
+        more = open_slice(s, &parts);
+        hold_drop(&hold);
+        if (first)
+            rdb_begin_record(&s->writer, &record);
+        rdb_put_parts(&s->writer, parts);
+        RELAXED_STORE(&s->moved_us, clock_mono_us());
+        if (more) {
+            hold_take(&hold, shard_bit(key->hash));
+            error = open_check(s, &hold);
+        }
+    }
+    if (error)
+        hold_drop(&hold);
+    else
+        rdb_end_record(&s->writer, &record);
+    open_end(s);
+    return error;
+}
+
+/* ---- what writers wait for ---- */
+
+/* False: too many are waited for. */
+static bool want(struct snapshot *s, const struct key *key)
+{
+    struct wanted *wanted = &s->wanted;
+    lock_take(&wanted->lock);
+    uint32_t i = 0;
+    while (i < wanted->count &&
+           !(wanted->keys[i].hash == key->hash && wanted->keys[i].db == key->db))
+        i++;
+    bool room = i < WANTED_MAX;
+    if (room && i == wanted->count) {
+        struct wanted_key *k = &wanted->keys[i];
+        k->hash = key->hash;
+        k->db = key->db;
+        k->name.len = 0;
+        bytes_append(&k->name, key->name.data, key->name.len);
+        RELAXED_STORE(&wanted->count, i + 1);
+    }
+    lock_drop(&wanted->lock);
+    return room;
+}
+
+bool snapshot_must_wait(struct snapshot *s, struct hold *hold, const struct key *key)
+{
+    if (s->state != PASS_RUNNING || RELAXED_LOAD(&s->overrun))
+        return false;
+    const struct entry *e = keyspace_find(hold, key, FIND_PEEK);
+    if (e == NULL || entry_type(e) == TYPE_STRING || keyspace_is_captured(s->keyspace, e) ||
+        rdb_value_weight(entry_value(e)) < WAITED_FROM)
+        return false;
+    uint64_t moved_us = RELAXED_LOAD(&s->moved_us);
+    if (clock_mono_us() - moved_us > STUCK_US)
+        return false;
+    return e == RELAXED_LOAD(&s->open.entry) || want(s, key);
+}
+
+/* Captures what writers wait for, oldest first. */
+static int serve_wanted(struct snapshot *s)
+{
+    struct wanted *wanted = &s->wanted;
+    int error = 0;
+    while (RELAXED_LOAD(&wanted->count) != 0 && !error) {
+        lock_take(&wanted->lock);
+        struct wanted_key first = wanted->keys[0];
+        memmove(wanted->keys, wanted->keys + 1, (wanted->count - 1) * sizeof first);
+        wanted->keys[wanted->count - 1].name = (struct bytes){0};
+        RELAXED_STORE(&wanted->count, wanted->count - 1);
+        lock_drop(&wanted->lock);
+        struct key key = {.name = bytes_slice(&first.name), .hash = first.hash, .db = first.db};
+        error = capture_in_slices(s, &key);
+        bytes_free(&first.name);
+    }
+    return error;
+}
+
+/* ---- the sweep ---- */
+
 static void slice_visit(struct hold *hold, const struct key *key, struct entry *entry, void *ctx)
 {
     struct snapshot *s = ctx;
-    capture(s, hold, key->db, entry, &s->slice);
-}
-
-/* Consumes what the slice holds; one chunk is kept for the next. */
-static void slice_consume(struct snapshot *s, consume_fn each)
-{
-    struct chunk *kept = s->slice.first;
-    chunk_consume(s, kept, each);
-    for (struct chunk *c = kept->next, *next; c; c = next) {
-        next = c->next;
-        chunk_consume(s, c, each);
-        mem_free(c);
+    if (entry_type(entry) != TYPE_STRING && rdb_value_weight(entry_value(entry)) >= SLICED_FROM) {
+        bytes_append(&s->met, &key->name.len, sizeof key->name.len);
+        bytes_append(&s->met, key->name.data, key->name.len);
+        return;
     }
-    kept->next = NULL;
-    s->slice.last = kept;
+    capture(s, hold, key->db, entry, false, &s->slice, &s->parts);
 }
 
-static int pass_error(const struct snapshot *s)
+/* Fewer keys where the values are large, so that no hold is long. */
+static void adapt_slice(struct snapshot *s)
 {
-    if (s->writer.error)
-        return s->writer.error;
-    if (RELAXED_LOAD(&s->cancelled))
-        return -ECANCELED;
-    return RELAXED_LOAD(&s->overrun) ? -ENOBUFS : 0;
+    if (s->slice_bytes > 2 * SLICE_BYTES)
+        s->slice_keys = MAX_OF(s->slice_keys / 2, (size_t)1);
+    else if (s->slice_bytes < SLICE_BYTES / 2)
+        s->slice_keys = MIN_OF(s->slice_keys * 2, (size_t)SLICE_KEYS);
+    s->slice_bytes = 0;
+}
+
+/* Captures the large ones that the last slice has met. */
+static int capture_met(struct snapshot *s, uint32_t db)
+{
+    int error = 0;
+    for (size_t at = 0; at < s->met.len && !error;) {
+        struct slice name = {0};
+        memcpy(&name.len, s->met.data + at, sizeof name.len);
+        name.data = s->met.data + at + sizeof name.len;
+        struct key key = keyspace_key(keyspace_seed(s->keyspace), db, name);
+        error = capture_in_slices(s, &key);
+        at += sizeof name.len + name.len;
+    }
+    s->met.len = 0;
+    return error;
+}
+
+/* Writes what others have captured, and captures what they wait for. */
+static int serve(struct snapshot *s)
+{
+    RELAXED_STORE(&s->moved_us, clock_mono_us());
+    if (RELAXED_LOAD(&s->held))
+        drain(s, write_one);
+    int error = pass_error(s);
+    return error ? error : serve_wanted(s);
 }
 
 static int sweep_shard(struct snapshot *s, uint32_t db, uint32_t shard)
 {
-    for (uint64_t at = 0; at != TABLE_END;) {
-        if (RELAXED_LOAD(&s->held))
-            drain(s, write_one);
-        int error = pass_error(s);
+    int error = 0;
+    for (uint64_t at = 0; at != TABLE_END && !error;) {
+        error = serve(s);
         if (error)
             return error;
         struct hold hold = saver_hold(s);
         hold_take(&hold, UINT64_C(1) << shard);
         bool running = s->state == PASS_RUNNING;
         if (running)
-            at = keyspace_sweep(&hold, shard, db, at, SLICE_KEYS, slice_visit, s);
+            at = keyspace_sweep(&hold, shard, db, at, s->slice_keys, slice_visit, s);
         hold_drop(&hold);
         if (!running)
             return -EAGAIN;
-        slice_consume(s, write_one);
+        captured_consume(&s->slice, write_one, s, true);
+        adapt_slice(s);
+        error = capture_met(s, db);
         RELAXED_STORE(&s->keys_done, s->writer.keys);
     }
-    return 0;
+    return error;
 }
 
 /* A database that is empty now has nothing of the pass left in it: whoever emptied it has
@@ -449,6 +712,8 @@ static int end(struct snapshot *s, int error)
     s->state = PASS_NONE;
     hold_drop(&hold);
     drain(s, error ? NULL : write_one);
+    RELAXED_STORE(&s->taken, 0);
+    RELAXED_STORE(&s->wanted.count, 0); /* nobody asks any more */
     return error;
 }
 
@@ -459,8 +724,7 @@ int snapshot_run(struct snapshot *s, struct snapshot_job *job)
     RELAXED_STORE(&s->keys_done, 0);
     rdb_writer_init(&s->writer, job->sink, job->sink_ctx, job->compress, job->checksum);
     s->writer.commands = job->commands;
-    s->slice = (struct chunk_list){0};
-    list_room(&s->slice, 0);
+    s->slice_keys = SLICE_KEYS;
 
     cut(s);
     int error = end(s, sweep(s));
@@ -469,8 +733,9 @@ int snapshot_run(struct snapshot *s, struct snapshot_job *job)
     job->keys = s->writer.keys;
     job->bytes = s->writer.written;
 
-    slice_consume(s, NULL);
-    mem_free(s->slice.first);
+    captured_consume(&s->slice, NULL, s, false);
+    bytes_free(&s->parts);
+    bytes_free(&s->met);
     rdb_writer_free(&s->writer);
     s->job = NULL;
     return error;

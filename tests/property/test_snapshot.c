@@ -1,9 +1,11 @@
 /* test_snapshot.c - a pass under fire: the file it wrote equals the state frozen at its cut.
  *
  * Threads set, append to, expire, rename, remove, flush and swap while pass after pass runs, and
- * change lists, sets, hashes and sorted sets in both of their forms. At each cut the test copies
- * everything there is; afterwards the file is loaded into a second keyspace and compared, both
- * ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
+ * change lists, sets, hashes and sorted sets in both of their forms; some of them so large that they
+ * are captured in slices. Such ones are also changed from within the sink, where the pass is in the
+ * middle of one of them, by one thread and thus the same way for the same seed. At each cut the test
+ * copies everything there is; afterwards the file is loaded into a second keyspace and compared,
+ * both ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +31,9 @@
 
 #define DATABASES   3
 #define THREADS_MAX 4
+#define LARGE_KEYS  8                      /* names of large values */
+#define LARGE_ITEMS 3500                   /* elements, at most about */
+#define FAR_MS      INT64_C(4102444800000) /* in 2100 */
 
 static uint64_t seed;
 
@@ -38,20 +43,23 @@ struct world {
     struct snapshot *snapshot;
     uint32_t keys;        /* names to choose from */
     uint32_t flush_every; /* operations between two flushes of one thread; 0 = never */
+    bool large;           /* one command in some is about a large value */
     uint32_t stop;        /* atomic */
+    uint32_t waits;       /* atomic: commands that had to wait for a capture */
     /* frozen at the cut: packed db, expiry, key, value */
     struct bytes model;
     size_t model_count;
 };
 
-static void before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry)
+static void before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *entry,
+                          bool going)
 {
-    snapshot_before_change(((struct world *)ctx)->snapshot, hold, db, entry);
+    snapshot_before_change(((struct world *)ctx)->snapshot, hold, db, entry, going);
 }
 
-static void before_flush(void *ctx, struct hold *hold, uint32_t db)
+static void before_flush(void *ctx, struct hold *hold, uint32_t db, bool going)
 {
-    snapshot_before_flush(((struct world *)ctx)->snapshot, hold, db);
+    snapshot_before_flush(((struct world *)ctx)->snapshot, hold, db, going);
 }
 
 static struct keyspace *new_keyspace(void)
@@ -136,8 +144,7 @@ static void change_set(struct value *set, size_t count, bool remove, struct rand
 /* Some fields expire, in a time that does not come. */
 static void change_hash(struct value *hash, size_t count, bool remove, struct rand *r)
 {
-    static const int64_t times[] = {HASH_NO_EXPIRY, HASH_NO_EXPIRY, HASH_KEEP_EXPIRY,
-                                    INT64_C(9999999999999)};
+    static const int64_t times[] = {HASH_NO_EXPIRY, HASH_NO_EXPIRY, HASH_KEEP_EXPIRY, FAR_MS};
     char name[32], value[32];
     while (count-- > 0)
         if (remove)
@@ -221,6 +228,121 @@ static void value_command(struct hold *hold, const struct key *key, struct entry
         keyspace_elements_timed(hold, key, e, due_ms);
 }
 
+/* ---- large values ---- */
+
+static struct key large_key(struct world *w, struct rand *r, char name[64])
+{
+    int len = snprintf(name, 64, "large:%u", (unsigned)rand_below(r, LARGE_KEYS));
+    return keyspace_key(keyspace_seed(w->ks), (uint32_t)rand_below(r, 2),
+                        slice_of(name, (size_t)len));
+}
+
+/* Some are short and some long, so that slices end by either bound; some are numbers. */
+static struct slice random_element(struct rand *r, char room[2048])
+{
+    uint64_t n = rand_below(r, LARGE_ITEMS);
+    if (n % 3 == 0)
+        return slice_of(room, (size_t)snprintf(room, 2048, "%llu", (unsigned long long)n));
+    size_t pad = n % 50 == 1 ? 1500 : n % 7 == 1 ? 200 : 1;
+    return slice_of(room, (size_t)snprintf(room, 2048, "%*llu", (int)pad, (unsigned long long)n));
+}
+
+static void put_element(struct value *value, struct rand *r)
+{
+    char room[2048], other[2048];
+    struct slice element = random_element(r, room);
+    double old, score = (double)rand_below(r, 100);
+    switch (value->type) {
+    case TYPE_SET:
+        set_add(value, &value_limits_default, element);
+        break;
+    case TYPE_HASH:
+        hash_set(value, &value_limits_default, element, random_element(r, other),
+                 rand_below(r, 500) == 0 ? FAR_MS + (int64_t)rand_below(r, 1000)
+                                         : HASH_KEEP_EXPIRY);
+        break;
+    case TYPE_ZSET:
+        if (zset_score(*value, element, &old))
+            zset_move(value, element, old, score);
+        else
+            zset_add(value, &value_limits_default, element, score);
+        break;
+    default:
+        list_push(value, &value_limits_default, &element, 1, rand_below(r, 2));
+    }
+}
+
+static void take_element(struct value *value, struct rand *r)
+{
+    char room[2048];
+    struct slice element = random_element(r, room);
+    if (value->type == TYPE_SET)
+        set_remove(value, element);
+    else if (value->type == TYPE_HASH)
+        hash_remove(value, element);
+    else if (value->type == TYPE_ZSET)
+        zset_remove(value, element);
+    else
+        list_remove_range(value, rand_below(r, 3), rand_below(r, 5));
+}
+
+/* Makes a large value, or changes one in place. */
+static void edit_large(struct hold *hold, const struct key *key, struct entry *e, struct rand *r)
+{
+    bool fresh = e == NULL || rand_below(r, 20) == 0;
+    static const enum value_type types[] = {TYPE_LIST, TYPE_SET, TYPE_HASH, TYPE_ZSET};
+    struct value value = fresh ? new_value(types[rand_below(r, COUNT_OF(types))])
+                               : keyspace_edit_value(hold, key, e);
+    int64_t due_ms = value_due_ms(value);
+    size_t changes = fresh ? 1 + rand_below(r, LARGE_ITEMS) : 1 + rand_below(r, 20);
+    for (size_t i = 0; i < changes; i++)
+        if (fresh || rand_below(r, 2))
+            put_element(&value, r);
+        else
+            take_element(&value, r);
+    if (fresh) {
+        keyspace_put_value(hold, key, e, value, EXPIRE_NONE);
+        return;
+    }
+    keyspace_value_edited(e, value);
+    if (count_of(value) == 0)
+        keyspace_remove(hold, key, e, false);
+    else
+        keyspace_elements_timed(hold, key, e, due_ms);
+}
+
+/* True: the command may not run yet. */
+static bool has_to_wait(struct world *w, struct hold *hold, const struct key *key, struct rand *r)
+{
+    if (rand_below(r, 2) || !snapshot_must_wait(w->snapshot, hold, key))
+        return false;
+    RELAXED_ADD(&w->waits, 1);
+    return true;
+}
+
+static void large_command(struct world *w, struct hold *hold, struct rand *r)
+{
+    char name[64], other_name[64];
+    struct key key = large_key(w, r, name), to = large_key(w, r, other_name);
+    bool move = rand_below(r, 10) == 0 && !(to.db == key.db && slice_eq(key.name, to.name));
+    hold_take(hold, shard_bit(key.hash) | (move ? shard_bit(to.hash) : 0));
+    struct entry *e = keyspace_find(hold, &key, FIND_WRITE);
+    uint64_t dice = rand_below(r, 100);
+    if (move && e != NULL)
+        keyspace_rename(hold, &key, e, &to);
+    else if (dice < 5 && e != NULL)
+        keyspace_remove(hold, &key, e, dice & 1);
+    else if (dice < 10 && e != NULL)
+        keyspace_set_expire(hold, &key, e, dice < 7 ? hold->now_ms + 5 : EXPIRE_NONE);
+    else if (dice < 12)
+        keyspace_put_string(hold, &key, e, SLICE("not large"), EXPIRE_NONE);
+    else if (e != NULL && entry_type(e) == TYPE_STRING)
+        keyspace_remove(hold, &key, e, false);
+    else if (!has_to_wait(w, hold, &key, r))
+        edit_large(hold, &key, e, r);
+    hold_drop(hold);
+}
+
 static void one_command(struct world *w, struct hold *hold, struct rand *r)
 {
     static _Thread_local char filler[20000];
@@ -228,6 +350,10 @@ static void one_command(struct world *w, struct hold *hold, struct rand *r)
     struct key key = random_key(w, r, name);
     uint64_t dice = rand_below(r, 100);
     hold->now_ms = clock_wall_ms();
+    if (w->large && rand_below(r, 10) == 0) {
+        large_command(w, hold, r);
+        return;
+    }
     if (dice < 5) { /* RENAME within a database */
         struct key to = random_key(w, r, other_name);
         to.db = key.db;
@@ -393,21 +519,45 @@ static void compare(struct world *w, struct keyspace *loaded)
     bytes_free(&buffer);
 }
 
+/* Where a pass writes to, and what goes on in the meantime. */
+struct sink {
+    struct bytes file;
+    struct world *world; /* NULL: nothing */
+    struct rand random;
+    unsigned commands, calls_between; /* so many, every so many calls of the sink */
+    bool flushes;
+    unsigned calls;
+};
+
+static void flush_or_swap(struct hold *hold, struct rand *r);
+
 static int into_bytes(void *ctx, const void *data, size_t len)
 {
-    bytes_append(ctx, data, len);
+    struct sink *sink = ctx;
+    bytes_append(&sink->file, data, len);
+    if (sink->world == NULL || ++sink->calls % sink->calls_between != 0)
+        return 0;
+    struct keyspace_stats stats = {0};
+    struct hold hold = {.keyspace = sink->world->ks, .now_ms = clock_wall_ms(), .stats = &stats};
+    for (unsigned i = 0; i < sink->commands; i++) {
+        if (sink->flushes && rand_below(&sink->random, 200) == 0)
+            flush_or_swap(&hold, &sink->random);
+        else
+            large_command(sink->world, &hold, &sink->random);
+    }
     return 0;
 }
 
 /* One pass, as a saver would run it: again when void, and insisting in the end. */
-static void one_pass(struct world *w, unsigned *voids)
+static void one_pass_into(struct world *w, struct sink *sink, unsigned *voids)
 {
-    struct bytes file = {0};
     for (int try = 0;; try++) {
-        file.len = 0;
+        sink->file.len = 0;
         struct snapshot_job job = {.sink = into_bytes,
-                                   .sink_ctx = &file,
+                                   .sink_ctx = sink,
                                    .checksum = true,
+                                   .compress = rand_below(&sink->random, 2),
+                                   .buffer_limit = UINT64_C(1) << 30,
                                    .insist = try >= 2,
                                    .at_cut = freeze,
                                    .ctx = w};
@@ -418,28 +568,37 @@ static void one_pass(struct world *w, unsigned *voids)
         }
         assert_int_equal(error, 0);
         assert_int_equal(job.keys, w->model_count);
-        assert_int_equal(job.bytes, file.len);
+        assert_int_equal(job.bytes, sink->file.len);
         break;
     }
     assert_int_equal(snapshot_held(w->snapshot), 0);
     struct keyspace *loaded = new_keyspace();
     struct rdb_reader r;
-    rdb_reader_init(&r, bytes_slice(&file));
+    rdb_reader_init(&r, bytes_slice(&sink->file));
     struct rdb_load_options options = {.keep_expired = true, .checksum = true};
     struct rdb_load_result result;
-    assert_true(rdb_load(&r, loaded, &options, &result));
-    assert_int_equal(result.offset, file.len);
+    if (!rdb_load(&r, loaded, &options, &result))
+        fail_msg("the file cannot be read: %s", result.why);
+    assert_int_equal(result.offset, sink->file.len);
     compare(w, loaded);
     keyspace_free(loaded);
-    bytes_free(&file);
 }
 
-static void run(unsigned threads, uint32_t keys, uint32_t flush_every)
+static void one_pass(struct world *w, unsigned *voids)
+{
+    struct sink sink = {.world = NULL};
+    rand_seed(&sink.random, seed);
+    one_pass_into(w, &sink, voids);
+    bytes_free(&sink.file);
+}
+
+static void run(unsigned threads, uint32_t keys, uint32_t flush_every, bool large)
 {
     const char *rounds_text = getenv("SNAPSHOT_ROUNDS");
     int rounds = rounds_text ? atoi(rounds_text) : 3;
     struct world w;
     world_open(&w, keys, flush_every);
+    w.large = large;
     struct traffic traffic[THREADS_MAX];
     pthread_t thread[THREADS_MAX];
     for (uint32_t i = 0; i < threads; i++) {
@@ -455,25 +614,103 @@ static void run(unsigned threads, uint32_t keys, uint32_t flush_every)
     for (uint32_t i = 0; i < threads; i++)
         pthread_join(thread[i], NULL);
     one_pass(&w, &voids);
-    print_message("%u threads, %u keys: last pass of %zu keys, %u void passes\n", threads, keys,
-                  w.model_count, voids);
+    print_message("%u threads, %u keys: last pass of %zu keys, %u void passes, %u waits\n", threads,
+                  keys, w.model_count, voids, w.waits);
     world_close(&w);
 }
 
 static void one_thread(void **state)
 {
-    run(1, 5000, 0);
+    run(1, 5000, 0, false);
+    run(1, 500, 0, true);
 }
 
 static void four_threads(void **state)
 {
-    run(4, 20000, 0);
+    run(4, 20000, 0, false);
+    run(4, 2000, 0, true);
 }
 
 static void four_threads_that_flush_and_swap(void **state)
 {
-    run(4, 3000, 3000);
-    run(4, 60000, 100000);
+    run(4, 3000, 3000, true);
+    run(4, 60000, 100000, false);
+}
+
+static void large_values_change_in_the_middle_of_their_capture(void **state)
+{
+    struct world w;
+    unsigned voids = 0;
+    const char *rounds_text = getenv("SNAPSHOT_ROUNDS");
+    int rounds = rounds_text ? atoi(rounds_text) : 6;
+    world_open(&w, 100, 0);
+    struct sink sink = {.world = &w};
+    rand_seed(&sink.random, seed);
+    for (int i = 0; i < rounds; i++) {
+        sink.commands = 200; /* between the passes: others are there */
+        sink.calls_between = 1;
+        sink.flushes = false;
+        into_bytes(&sink, "", 0);
+        sink.calls_between = 1 + (unsigned)rand_below(&sink.random, 4);
+        sink.commands = 1 + (unsigned)rand_below(&sink.random, 6);
+        sink.flushes = i % 4 == 3;
+        one_pass_into(&w, &sink, &voids);
+    }
+    bytes_free(&sink.file);
+    world_close(&w);
+}
+
+/* A key that a writer waits for is captured before the sweep comes to it, and the writer need not
+ * wait any more. */
+struct waiting {
+    struct world *world;
+    struct key key;
+    unsigned asked, waited;
+};
+
+static int ask_again(void *ctx, const void *data, size_t len)
+{
+    struct waiting *waiting = ctx;
+    struct keyspace_stats stats = {0};
+    struct hold hold = {.keyspace = waiting->world->ks, .stats = &stats};
+    hold_take(&hold, shard_bit(waiting->key.hash));
+    waiting->asked++;
+    waiting->waited += snapshot_must_wait(waiting->world->snapshot, &hold, &waiting->key);
+    hold_drop(&hold);
+    return 0;
+}
+
+static void a_key_that_is_waited_for_comes_first(void **state)
+{
+    struct world w;
+    char name[32], member[2048];
+    world_open(&w, 100, 0);
+    struct keyspace_stats stats = {0};
+    struct hold hold = {.keyspace = w.ks, .stats = &stats};
+    struct waiting waiting = {.world = &w};
+    for (unsigned i = 0; i < 64; i++) {
+        struct value set = set_new_as(ENCODING_HASHTABLE, 0);
+        for (unsigned m = 0; m < 3000; m++)
+            set_add(&set, &value_limits_default,
+                    slice_of(member, (size_t)snprintf(member, sizeof member, "%100u", m)));
+        int len = snprintf(name, sizeof name, "set %u", i);
+        struct key key = keyspace_key(keyspace_seed(w.ks), 0, slice_of(name, (size_t)len));
+        hold_take(&hold, shard_bit(key.hash));
+        keyspace_put_value(&hold, &key, NULL, set, EXPIRE_NONE);
+        hold_drop(&hold);
+        if (waiting.key.name.data == NULL || key.hash > waiting.key.hash) { /* the last */
+            mem_free((char *)waiting.key.name.data);
+            waiting.key = key;
+            waiting.key.name = slice_of(mem_dup(name, (size_t)len), (size_t)len);
+        }
+    }
+    struct snapshot_job job = {.sink = ask_again, .sink_ctx = &waiting, .checksum = true};
+    assert_int_equal(snapshot_run(w.snapshot, &job), 0);
+    assert_true(waiting.waited > 0);
+    assert_true(waiting.asked > 100);
+    assert_true(waiting.waited < 20); /* until the first value is written, and its own */
+    mem_free((char *)waiting.key.name.data);
+    world_close(&w);
 }
 
 /* ---- limits ---- */
@@ -536,6 +773,8 @@ int main(void)
         cmocka_unit_test(one_thread),
         cmocka_unit_test(four_threads),
         cmocka_unit_test(four_threads_that_flush_and_swap),
+        cmocka_unit_test(large_values_change_in_the_middle_of_their_capture),
+        cmocka_unit_test(a_key_that_is_waited_for_comes_first),
         cmocka_unit_test(a_pass_over_its_limit_fails_and_the_next_one_succeeds),
         cmocka_unit_test(a_failing_sink_ends_the_pass),
     };

@@ -43,7 +43,8 @@ UNUSED static void world_removing(void *ctx, struct hold *hold, const struct key
              key->name.data);
 }
 
-UNUSED static void world_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *e)
+UNUSED static void world_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *e,
+                                       bool going)
 {
     struct world *w = ctx;
     (void)db;
@@ -51,7 +52,7 @@ UNUSED static void world_before_change(void *ctx, struct hold *hold, uint32_t db
     keyspace_mark_captured(hold->keyspace, e);
 }
 
-UNUSED static void world_before_flush(void *ctx, struct hold *hold, uint32_t db)
+UNUSED static void world_before_flush(void *ctx, struct hold *hold, uint32_t db, bool going)
 {
     struct world *w = ctx;
     (void)hold, (void)db;

@@ -169,14 +169,15 @@ static inline void world_durable_moved(void *ctx)
     RELAXED_ADD(&((struct world *)ctx)->woken, 1);
 }
 
-static inline void world_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *e)
+static inline void world_before_change(void *ctx, struct hold *hold, uint32_t db, struct entry *e,
+                                       bool going)
 {
-    persist_before_change(((struct world *)ctx)->persist, hold, db, e);
+    persist_before_change(((struct world *)ctx)->persist, hold, db, e, going);
 }
 
-static inline void world_before_flush(void *ctx, struct hold *hold, uint32_t db)
+static inline void world_before_flush(void *ctx, struct hold *hold, uint32_t db, bool going)
 {
-    persist_before_flush(((struct world *)ctx)->persist, hold, db);
+    persist_before_flush(((struct world *)ctx)->persist, hold, db, going);
 }
 
 static inline uint64_t world_data_bytes(void *ctx)
