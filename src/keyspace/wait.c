@@ -247,8 +247,12 @@ static bool reach_visit(const void *item, const void *sought, void *ctx)
 
 uint64_t wait_shards(const struct hold *hold, uint64_t hash)
 {
-    struct reach reach = {.hold = hold, .hashes = {hash}, .count = 1};
-    for (; reach.at < reach.count; reach.at++) {
+    struct reach reach; /* the room for hashes is left as it is */
+    reach.hold = hold;
+    reach.hashes[0] = hash;
+    reach.count = 1;
+    reach.shards = 0;
+    for (reach.at = 0; reach.at < reach.count; reach.at++) {
         uint64_t next = reach.hashes[reach.at];
         if (!(hold->mask & shard_bit(next)))
             continue;

@@ -187,6 +187,8 @@ static void write_metrics(void *ctx, struct bytes *out)
            (clock_mono_ms() - server->started_mono_ms) / 1000);
     metric(out, "gauge", "workers", "Worker threads.", server->lane_count);
     metric(out, "gauge", "connected_clients", "Connections now.", t.clients);
+    metric(out, "gauge", "blocked_clients", "Connections that wait for a key.",
+           RELAXED_LOAD(&server->blocked_clients));
     metric(out, "counter", "connections_received_total", "Connections.", t.connections);
     metric(out, "counter", "commands_processed_total", "Commands run.", t.commands);
     metric(out, "counter", "error_replies_total", "Errors replied.", t.errors);
