@@ -398,8 +398,52 @@ static int compare(const void *a, const void *b, void *ctx)
     else
         order = compare_text(c, x->by, y->by);
     if (order == 0)
-        return x->order < y->order ? -1 : 1;
+        return (x->order > y->order) - (x->order < y->order);
     return c->options->descending ? -order : order;
+}
+
+/* Brings the first `wanted` of them, in whatever order, before the others: Hoare's selection (CACM
+ * 4, 1961), with pivots that nobody can foresee. wanted > 0. */
+static void select_first(struct elements *elements, size_t wanted, struct comparing *comparing,
+                         struct rand *random)
+{
+    struct element *all = elements->all;
+    int64_t low = 0, high = (int64_t)elements->count - 1, last = (int64_t)wanted - 1;
+    while (low < high) {
+        struct element pivot = all[low + (int64_t)rand_below(random, (uint64_t)(high - low + 1))];
+        int64_t i = low, j = high;
+        while (i <= j) {
+            while (compare(&all[i], &pivot, comparing) < 0)
+                i++;
+            while (compare(&all[j], &pivot, comparing) > 0)
+                j--;
+            if (i > j)
+                break;
+            struct element element = all[i];
+            all[i++] = all[j];
+            all[j--] = element;
+        }
+        if (j < last)
+            low = i;
+        if (last < i)
+            high = j;
+    }
+}
+
+/* Of what lies behind the range, only that it does is of interest. */
+static void sort_range(struct call *call, const struct options *options, struct elements *elements,
+                       struct range range)
+{
+    struct comparing comparing = {elements, options};
+    if (range.last < range.first)
+        return;
+    size_t wanted = (size_t)range.last + 1;
+    if (wanted < elements->count / 2)
+        select_first(elements, wanted, &comparing, &call->lane->random);
+    else
+        wanted = elements->count;
+    if (wanted > 1)
+        qsort_r(elements->all, wanted, sizeof *elements->all, compare, &comparing);
 }
 
 /* ---- answers ---- */
@@ -548,9 +592,8 @@ static void run(struct call *call, bool read_only)
     if (!options.unordered && !weigh(call, &options, &elements)) {
         call_error(call, "ERR One or more scores can't be converted into double");
     } else {
-        struct comparing comparing = {&elements, &options};
-        if (!options.unordered && elements.count > 1)
-            qsort_r(elements.all, elements.count, sizeof *elements.all, compare, &comparing);
+        if (!options.unordered)
+            sort_range(call, &options, &elements, range);
         answer(call, &options, &elements, range);
     }
     bytes_free(&elements.text);

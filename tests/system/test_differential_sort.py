@@ -19,7 +19,7 @@ def test_random_resp3():
 
 def test_random_on_few_elements():
     """Other forms of the values."""
-    forms = ("--zset-max-listpack-entries", "2", "--set-max-intset-entries", "2")
+    forms = ("--zset-max-listpack-entries", "2", "--set-max-intset-entries", "8")
     forms += ("--list-max-listpack-size", "3", "--hash-max-listpack-entries", "0")
     differential.run(["sort"], 2, args=(*DEBUG, *forms), commands=10000)
 

@@ -112,6 +112,36 @@ static void test_patterns(void **state)
     EXPECT(&f, "SORT l GET none_*", "*2\r\n_\r\n_");
 }
 
+/* Whatever part is asked for, it is that of the whole in order. */
+static void test_parts_of_many(void **state)
+{
+    static const int parts[][2] = {{0, 0},   {0, 1},   {0, 10},   {3, 4},   {99, 1},  {100, 50},
+                                   {148, 2}, {150, 3}, {290, 10}, {299, 1}, {250, 99}};
+    char line[64], wanted[4096];
+    fixture_reset(&f);
+    for (int i = 0; i < 300; i++) { /* every number twice, in a mixed order */
+        snprintf(line, sizeof line, "RPUSH l %d", i * 7919 % 150);
+        fixture_run(&f, line);
+    }
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        int first = parts[i][0], count = MIN_OF(parts[i][1], 300 - first);
+        snprintf(line, sizeof line, "SORT l LIMIT %d %d", first, parts[i][1]);
+        snprintf(wanted, sizeof wanted, "*%d", count);
+        for (int k = first; k < first + count; k++) {
+            int value = k / 2;
+            snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), "\r\n$%d\r\n%d",
+                     value < 10    ? 1
+                     : value < 100 ? 2
+                                   : 3,
+                     value);
+        }
+        EXPECT(&f, line, wanted);
+    }
+    EXPECT(&f, "SORT l DESC LIMIT 0 3", "*3\r\n$3\r\n149\r\n$3\r\n149\r\n$3\r\n148");
+    EXPECT(&f, "SORT l BY none_* LIMIT 0 3", "*3\r\n$1\r\n0\r\n$1\r\n0\r\n$1\r\n1");
+    EXPECT(&f, "SORT l ALPHA BY none_* LIMIT 0 2", "*2\r\n$1\r\n0\r\n$3\r\n119");
+}
+
 static void test_mistakes(void **state)
 {
     fixture_reset(&f);
@@ -212,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_text_ends_at_a_zero_byte_unless_stored),
         cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_parts_of_many),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_fields_that_expire),
         cmocka_unit_test(test_holds),
