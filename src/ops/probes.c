@@ -148,6 +148,7 @@ static struct totals add_up(const struct server *server)
         t.keyspace.hits += RELAXED_LOAD(&s->keyspace.hits);
         t.keyspace.misses += RELAXED_LOAD(&s->keyspace.misses);
         t.keyspace.expired += RELAXED_LOAD(&s->keyspace.expired);
+        t.keyspace.expired_elements += RELAXED_LOAD(&s->keyspace.expired_elements);
         t.keyspace.evicted += RELAXED_LOAD(&s->keyspace.evicted);
         t.keyspace.evicted_disk += RELAXED_LOAD(&s->keyspace.evicted_disk);
     }
@@ -197,6 +198,8 @@ static void write_metrics(void *ctx, struct bytes *out)
     metric(out, "counter", "keyspace_hits_total", "Lookups that found a key.", t.keyspace.hits);
     metric(out, "counter", "keyspace_misses_total", "Lookups that found none.", t.keyspace.misses);
     metric(out, "counter", "expired_keys_total", "Keys expired.", t.keyspace.expired);
+    metric(out, "counter", "expired_fields_total", "Fields of hashes expired.",
+           t.keyspace.expired_elements);
     metric(out, "counter", "evicted_keys_total", "Keys evicted for memory.", t.keyspace.evicted);
     metric(out, "counter", "changes_total", "Changes to the data set.", t.dirty);
     metric(out, "gauge", "memory_used_bytes", "Allocated.", server_used_memory(server));
