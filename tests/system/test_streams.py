@@ -4,6 +4,8 @@ redis-server as well, with all that groups have pending; and what commands of Re
 import os
 import random
 import shutil
+import threading
+import time
 
 import groups_stream  # noqa: F401  (registers its generators)
 import harness
@@ -87,6 +89,9 @@ def newer_traffic(client, number, count=400):
         )
 
 
+WAITING = (("XREADGROUP", "GROUP", "g", "c1"), ("XREADGROUP", "GROUP", "h", "c2", "COUNT", 1))
+
+
 def test_log_of_newer_commands():
     number = seed()
     print(f"SEED={number}")
@@ -109,6 +114,41 @@ def test_snapshot_keeps_when_consumers_were_seen():
         assert busy(state)
         eq(client.command("DEBUG", "RELOAD"), "OK")
         eq(whole(client, EPHEMERAL[1:]), state)
+
+
+def test_log_of_many_clients_at_once():
+    """On four workers, all on the same streams, while snapshots are taken: some wait for entries,
+    and are served behind the commands that woke them.
+    """
+    number = seed()
+    print(f"SEED={number}")
+    with Server(*LOG, *DEBUG[:2], *SMALL, "--io-threads", "4") as server:
+        through = []
+
+        def one(name):
+            with server.client(timeout=60) as client:
+                for batch in range(6):
+                    gen = Gen(random.Random(f"{number}/{name}/{batch}"), 2)
+                    steps = gen.steps(GENERATORS["stream"], 150)
+                    client.pipeline([step.args for step in steps])
+                    newer_traffic(client, f"{number}/{name}/{batch}", 60)
+                    client.command(*WAITING[batch % 2], "BLOCK", 20, "STREAMS", "s0", "s1", *">>")
+                    client.command("XREAD", "BLOCK", 20, "STREAMS", "s0", "s1", "$", "$")
+            through.append(name)
+
+        threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in range(6)]
+        for thread in threads:
+            thread.start()
+        client = server.client()
+        while any(thread.is_alive() for thread in threads):
+            client.command("BGSAVE")
+            time.sleep(0.01)
+        wait_until(lambda: server.info("persistence", client)["rdb_bgsave_in_progress"] == "0")
+        eq(sorted(through), list(range(6)))
+        state = whole(client)
+        assert busy(state)
+        eq(client.command("DEBUG", "LOADAOF"), "OK")
+        eq(whole(client), state)
 
 
 # --- between the servers --------------------------------------------------------------------------
