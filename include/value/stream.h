@@ -75,7 +75,7 @@ struct stream {
                                         to what is not below the last entry */
     struct stream_id first_id;       /* of the first entry; 0-0 if there is none */
     struct stream_id max_deleted_id; /* highest one that was deleted by id; may be set */
-    uint64_t entries_added;          /* ever; may be set */
+    uint64_t entries_added;          /* ever, INT64_MAX at most; may be set */
     struct radix nodes;              /* of struct stream_node (stream_node.h) */
     struct stream_node *tail;        /* the last node, or NULL */
     struct radix groups;             /* of struct stream_group, by name */

@@ -112,6 +112,16 @@ static bool read_id(struct rdb_reader *r, struct stream_id *out)
     return rdb_read_length(r, &out->ms) && rdb_read_length(r, &out->seq);
 }
 
+/* Of which one can be taken from another. */
+static bool read_time(struct rdb_reader *r, int64_t min, int64_t *out)
+{
+    uint64_t ms;
+    if (!rdb_read_u64(r, &ms))
+        return false;
+    *out = (int64_t)ms;
+    return (*out >= min && *out <= INT64_MAX / 2) || rdb_fail(r, "a time that cannot be");
+}
+
 static bool read_raw_id(struct rdb_reader *r, struct stream_id *out)
 {
     unsigned char bytes[STREAM_ID_BYTES];
@@ -172,15 +182,18 @@ static bool read_counters(struct reading *reading)
 static bool read_group_pending(struct reading *reading, struct stream_group *g)
 {
     struct rdb_reader *r = reading->r;
-    uint64_t count, delivered_ms, deliveries;
+    uint64_t count, deliveries;
     if (!rdb_read_length(r, &count))
         return false;
     while (count-- > 0) {
         struct stream_id id;
-        if (!read_raw_id(r, &id) || !rdb_read_u64(r, &delivered_ms) ||
+        int64_t delivered_ms;
+        if (!read_raw_id(r, &id) || !read_time(r, 0, &delivered_ms) ||
             !rdb_read_length(r, &deliveries))
             return false;
-        struct stream_nack *nack = stream_pending_create(g, NULL, id, (int64_t)delivered_ms);
+        if (deliveries > INT64_MAX)
+            return rdb_fail(r, "a pending entry delivered impossibly often");
+        struct stream_nack *nack = stream_pending_create(g, NULL, id, delivered_ms);
         if (nack == NULL)
             return rdb_fail(r, "a group with a pending entry twice");
         nack->deliveries = deliveries;
@@ -192,17 +205,17 @@ static bool read_group_pending(struct reading *reading, struct stream_group *g)
 static bool read_consumer(struct reading *reading, struct stream_group *g, uint64_t *owned)
 {
     struct rdb_reader *r = reading->r;
-    uint64_t seen_ms, active_ms, count;
-    if (!rdb_read_string(r, &reading->buffer) || !rdb_read_u64(r, &seen_ms))
+    int64_t seen_ms, active_ms;
+    uint64_t count;
+    if (!rdb_read_string(r, &reading->buffer) || !read_time(r, 0, &seen_ms))
         return false;
     active_ms = seen_ms;
-    if (reading->rdb_type == RDB_TYPE_STREAM_LISTPACKS_3 && !rdb_read_u64(r, &active_ms))
+    if (reading->rdb_type == RDB_TYPE_STREAM_LISTPACKS_3 && !read_time(r, -1, &active_ms))
         return false;
-    struct stream_consumer *c =
-        stream_consumer_create(g, bytes_slice(&reading->buffer), (int64_t)seen_ms);
+    struct stream_consumer *c = stream_consumer_create(g, bytes_slice(&reading->buffer), seen_ms);
     if (c == NULL)
         return rdb_fail(r, "a group with a consumer twice");
-    c->active_ms = (int64_t)active_ms;
+    c->active_ms = active_ms;
     if (!rdb_read_length(r, &count))
         return false;
     for (; count > 0; count--, ++*owned) {

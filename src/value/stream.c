@@ -92,7 +92,7 @@ enum stream_added stream_add(struct stream *s, const struct value_limits *limits
     if (s->length++ == 0)
         s->first_id = id;
     s->last_id = id;
-    s->entries_added++;
+    s->entries_added += s->entries_added < INT64_MAX;
     return STREAM_ADDED;
 }
 
@@ -411,7 +411,7 @@ bool stream_group_advance(const struct stream *s, struct stream_group *g, struct
         return false;
     if (g->entries_read != STREAM_UNKNOWN && stream_id_compare(g->last_id, s->first_id) >= 0 &&
         !stream_has_tombstones(s, g->last_id, STREAM_ID_MAX))
-        g->entries_read++;
+        g->entries_read += g->entries_read < INT64_MAX;
     else if (s->entries_added != 0)
         g->entries_read = stream_position(s, id);
     g->last_id = id;

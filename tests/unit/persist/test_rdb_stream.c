@@ -39,6 +39,8 @@ struct oddity {
     bool same_node_twice; /* and the second one not at all */
     bool group_twice, consumer_twice, pending_twice, owned_twice, owned_by_both;
     bool owned_unknown, unowned;
+    int64_t seen_ms;                /* of the first consumer, if it is not 0 */
+    int64_t pending_ms, deliveries; /* of the last pending entry, likewise */
 };
 
 #define SOUND(t)                                                                                   \
@@ -122,11 +124,11 @@ static void append_time(struct bytes *out, uint64_t ms)
         bytes_append_char(out, (char)(ms >> 8 * i));
 }
 
-static void append_pending(struct bytes *out, uint64_t ms, uint64_t seq, unsigned deliveries)
+static void append_pending(struct bytes *out, uint64_t ms, uint64_t seq, int64_t deliveries)
 {
     append_raw_id(out, ms, seq);
     append_time(out, 1700000000000 + ms);
-    rdb_append_length(out, deliveries);
+    rdb_append_length(out, (uint64_t)deliveries);
 }
 
 static void append_consumer(struct bytes *out, const struct oddity *odd, const char *name,
@@ -147,9 +149,12 @@ static void append_group(struct bytes *out, const struct oddity *odd)
     LENGTHS(out, 3);
     append_pending(out, 5, odd->pending_twice ? 2 : 0, 3);
     append_pending(out, 5, 2, 1);
-    append_pending(out, 9, 9, 1000);
+    append_pending(out, 9, 9, odd->deliveries != 0 ? odd->deliveries : 1000);
+    if (odd->pending_ms != 0)
+        for (unsigned i = 0; i < 8; i++) /* before the deliveries, which take two bytes */
+            out->data[out->len - 10 + i] = (char)((uint64_t)odd->pending_ms >> 8 * i);
     LENGTHS(out, 2);
-    append_consumer(out, odd, "a", 111);
+    append_consumer(out, odd, "a", odd->seen_ms != 0 ? (uint64_t)odd->seen_ms : 111);
     LENGTHS(out, odd->unowned ? 2 : 3);
     append_raw_id(out, 5, 0);
     append_raw_id(out, 5, odd->owned_twice ? 0 : 2);
@@ -277,6 +282,25 @@ static void what_was_read_is_estimated_of_old_ones(void **state)
     bytes_free(&bytes);
 }
 
+static void the_bounds_of_times_are_read(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        struct oddity odd = SOUND(types[i]);
+        struct dump_value out;
+        odd.seen_ms = odd.pending_ms = INT64_MAX / 2;
+        struct bytes bytes = stream_bytes(&odd);
+        assert_true(read_stream(bytes_slice(&bytes), types[i], &out));
+        dump_value_free(&out);
+        bytes_free(&bytes);
+        odd.pending_ms = 0;
+        odd.deliveries = INT64_MAX;
+        bytes = stream_bytes(&odd);
+        assert_true(read_stream(bytes_slice(&bytes), types[i], &out));
+        dump_value_free(&out);
+        bytes_free(&bytes);
+    }
+}
+
 static void an_empty_one_is_read(void **state)
 {
     struct bytes bytes = {0};
@@ -326,6 +350,11 @@ static void what_cannot_be_is_refused(void **state)
         REFUSED(types[i], odd.owned_by_both = true);
         REFUSED(types[i], odd.owned_unknown = true);
         REFUSED(types[i], odd.unowned = true);
+        REFUSED(types[i], odd.seen_ms = -1);
+        REFUSED(types[i], odd.seen_ms = INT64_MAX / 2 + 1);
+        REFUSED(types[i], odd.pending_ms = -1);
+        REFUSED(types[i], odd.pending_ms = INT64_MAX);
+        REFUSED(types[i], odd.deliveries = INT64_MIN);
         if (types[i] == RDB_TYPE_STREAM_LISTPACKS)
             continue;
         REFUSED(types[i], odd.added = 3);
@@ -468,6 +497,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_is_read),
         cmocka_unit_test(what_was_read_is_estimated_of_old_ones),
+        cmocka_unit_test(the_bounds_of_times_are_read),
         cmocka_unit_test(an_empty_one_is_read),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(damaged_nodes_are_refused),
