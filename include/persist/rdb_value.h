@@ -14,12 +14,31 @@
 #include "persist/rdb_load.h"
 #include "struct/chunks.h"
 #include "struct/members.h"
+#include "value/stream.h"
 #include "value/zset.h"
 
 /* The RDB type byte under which the entry's value is written. The entry is held. */
 uint8_t rdb_value_type(const struct entry *entry);
 /* Appends the value, without its type byte. The entry is held. */
 void rdb_value_append(const struct entry *entry, bool compress, struct bytes *out);
+
+/* What comes next of a stream. */
+enum stream_walk_next {
+    STREAM_WALK_BEGIN,
+    STREAM_WALK_NODE,
+    STREAM_WALK_GROUP,
+    STREAM_WALK_PENDING, /* an entry of a group */
+    STREAM_WALK_CONSUMER,
+    STREAM_WALK_OWNED, /* an entry of a consumer */
+    STREAM_WALK_END
+};
+
+struct stream_walk {
+    enum stream_walk_next next;
+    struct radix_cursor outer; /* of nodes, then of groups */
+    const struct stream_group *group;
+    struct radix_cursor consumers, pending;
+};
 
 /* A walk over a value that is being copied, slice by slice, to be written (persist/rdb_parts.h). The
  * value must not change between the slices. Walks are for forms that have slices: rdb_value_weight
@@ -31,6 +50,7 @@ struct rdb_walk {
     uint64_t position;
     struct zset_at place;
     const struct chunk *chunk;
+    struct stream_walk stream;
     /* of a hash whose fields expire: the earliest expiry, which is looked for first */
     int64_t first_ms;
     bool first_known;
@@ -96,6 +116,7 @@ bool rdb_zset_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *ou
 
 /* rdb_stream.c */
 void rdb_stream_append(const struct entry *entry, bool compress, struct bytes *out);
+bool rdb_stream_slice(struct rdb_walk *walk, size_t items, struct bytes *parts);
 bool rdb_stream_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out) NODISCARD;
 
 #endif

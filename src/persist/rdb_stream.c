@@ -17,85 +17,178 @@
  * Nothing is believed: nodes are looked at element by element, counts are compared with what is
  * there, every pending entry must be exactly one consumer's.
  */
+#include "persist/rdb_parts.h"
 #include "persist/rdb_value.h"
 #include "struct/flat.h"
 #include "value/stream.h"
 #include "value/stream_node.h"
 
-/* ---- writing ---- */
+/* ---- writing ----
+ *
+ * One step after the other, each a node, a group, a pending entry or the like, so that a slice can
+ * end behind any of them. */
 
+/* Where it goes: encoded, or as parts (persist/rdb_parts.h). */
 struct writing {
     struct bytes *out;
-    bool compress;
+    bool compress, parts;
+    size_t open; /* with parts: the place of the one that is being written, plus 1; 0: none is */
 };
 
-static void append_id(const struct writing *w, struct stream_id id)
+static void close_part(struct writing *w)
 {
-    rdb_append_length(w->out, id.ms);
-    rdb_append_length(w->out, id.seq);
+    if (w->open == 0)
+        return;
+    uint64_t head = (uint64_t)(w->out->len - (w->open - 1) - sizeof head) << 1;
+    memcpy(w->out->data + w->open - 1, &head, sizeof head);
+    w->open = 0;
 }
 
-static void append_time(const struct writing *w, int64_t ms)
+/* Bytes as they are; those that follow each other are one part. */
+static void put_raw(struct writing *w, const void *data, size_t len)
+{
+    if (w->parts && w->open == 0) {
+        w->open = w->out->len + 1;
+        rdb_parts_add(w->out, "", 0, false);
+    }
+    bytes_append(w->out, data, len);
+}
+
+static void put_string(struct writing *w, struct slice s)
+{
+    close_part(w);
+    if (w->parts)
+        rdb_parts_string(w->out, s);
+    else
+        rdb_append_string(w->out, s, w->compress);
+}
+
+static void put_length(struct writing *w, uint64_t len)
+{
+    uint8_t bytes[RDB_LENGTH_MAX];
+    put_raw(w, bytes, rdb_length(bytes, len));
+}
+
+static void put_id(struct writing *w, struct stream_id id)
+{
+    put_length(w, id.ms);
+    put_length(w, id.seq);
+}
+
+static void put_time(struct writing *w, int64_t ms)
 {
     unsigned char bytes[8];
     flat_store(bytes, (uint64_t)ms, sizeof bytes);
-    bytes_append(w->out, bytes, sizeof bytes);
+    put_raw(w, bytes, sizeof bytes);
 }
 
-static void append_pending(const struct writing *w, const struct radix *pending, bool details)
+static void put_node(struct writing *w, const struct stream_node *node)
 {
-    struct radix_cursor at;
-    const struct stream_nack *nack;
-    rdb_append_length(w->out, radix_count(pending));
-    radix_first(pending, &at);
-    while ((nack = stream_pending_next(&at)) != NULL) {
-        bytes_append(w->out, nack->id, sizeof nack->id);
-        if (details) {
-            append_time(w, nack->delivered_ms);
-            rdb_append_length(w->out, nack->deliveries);
-        }
-    }
+    put_string(w, slice_of(node->id, sizeof node->id));
+    put_string(w, slice_of(node->lp, listpack_bytes(node->lp)));
 }
 
-static void append_group(const struct writing *w, const struct stream_group *g)
+static void put_counters(struct writing *w, const struct stream *s)
 {
-    struct radix_cursor at;
+    put_length(w, s->length);
+    put_id(w, s->last_id);
+    put_id(w, s->first_id);
+    put_id(w, s->max_deleted_id);
+    put_length(w, s->entries_added);
+    put_length(w, radix_count(&s->groups));
+}
+
+static void put_group(struct writing *w, const struct stream_group *g)
+{
+    put_string(w, stream_group_name(g));
+    put_id(w, g->last_id);
+    put_length(w, (uint64_t)g->entries_read);
+    put_length(w, radix_count(&g->pending));
+}
+
+static void put_pending(struct writing *w, const struct stream_nack *nack)
+{
+    put_raw(w, nack->id, sizeof nack->id);
+    put_time(w, nack->delivered_ms);
+    put_length(w, nack->deliveries);
+}
+
+static void put_consumer(struct writing *w, const struct stream_consumer *c)
+{
+    put_string(w, stream_consumer_name(c));
+    put_time(w, c->seen_ms);
+    put_length(w, radix_count(&c->pending));
+}
+
+/* Puts what comes next and says what comes then. */
+static enum stream_walk_next step(struct stream_walk *walk, const struct stream *s,
+                                  struct writing *w)
+{
+    const struct stream_node *node;
     const struct stream_consumer *c;
-    rdb_append_string(w->out, stream_group_name(g), w->compress);
-    append_id(w, g->last_id);
-    rdb_append_length(w->out, (uint64_t)g->entries_read);
-    append_pending(w, &g->pending, true);
-    rdb_append_length(w->out, radix_count(&g->consumers));
-    radix_first(&g->consumers, &at);
-    while ((c = stream_consumer_next(&at)) != NULL) {
-        rdb_append_string(w->out, stream_consumer_name(c), w->compress);
-        append_time(w, c->seen_ms);
-        append_pending(w, &c->pending, false);
+    const struct stream_nack *nack;
+    switch (walk->next) {
+    case STREAM_WALK_BEGIN:
+        put_length(w, radix_count(&s->nodes));
+        radix_first(&s->nodes, &walk->outer);
+        return STREAM_WALK_NODE;
+    case STREAM_WALK_NODE:
+        if ((node = radix_next(&walk->outer)) != NULL) {
+            put_node(w, node);
+            return STREAM_WALK_NODE;
+        }
+        put_counters(w, s);
+        radix_first(&s->groups, &walk->outer);
+        return STREAM_WALK_GROUP;
+    case STREAM_WALK_GROUP:
+        if ((walk->group = stream_group_next(&walk->outer)) == NULL)
+            return STREAM_WALK_END;
+        put_group(w, walk->group);
+        radix_first(&walk->group->pending, &walk->pending);
+        return STREAM_WALK_PENDING;
+    case STREAM_WALK_PENDING:
+        if ((nack = stream_pending_next(&walk->pending)) != NULL) {
+            put_pending(w, nack);
+            return STREAM_WALK_PENDING;
+        }
+        put_length(w, radix_count(&walk->group->consumers));
+        radix_first(&walk->group->consumers, &walk->consumers);
+        return STREAM_WALK_CONSUMER;
+    case STREAM_WALK_CONSUMER:
+        if ((c = stream_consumer_next(&walk->consumers)) == NULL)
+            return STREAM_WALK_GROUP;
+        put_consumer(w, c);
+        radix_first(&c->pending, &walk->pending);
+        return STREAM_WALK_OWNED;
+    case STREAM_WALK_OWNED:
+        if ((nack = stream_pending_next(&walk->pending)) == NULL)
+            return STREAM_WALK_CONSUMER;
+        put_raw(w, nack->id, sizeof nack->id);
+        return STREAM_WALK_OWNED;
+    default:
+        return STREAM_WALK_END;
     }
 }
 
 void rdb_stream_append(const struct entry *entry, bool compress, struct bytes *out)
 {
-    const struct stream *s = stream_of(entry_value(entry));
-    const struct stream_node *node;
-    const struct stream_group *g;
-    struct writing w = {out, compress};
-    struct radix_cursor at;
-    rdb_append_length(out, radix_count(&s->nodes));
-    radix_first(&s->nodes, &at);
-    while ((node = radix_next(&at)) != NULL) {
-        rdb_append_string(out, slice_of(node->id, sizeof node->id), false);
-        rdb_append_string(out, slice_of(node->lp, listpack_bytes(node->lp)), compress);
+    struct writing w = {.out = out, .compress = compress};
+    struct stream_walk walk = {.next = STREAM_WALK_BEGIN};
+    while ((walk.next = step(&walk, stream_of(entry_value(entry)), &w)) != STREAM_WALK_END)
+        continue;
+}
+
+bool rdb_stream_slice(struct rdb_walk *walk, size_t items, struct bytes *parts)
+{
+    struct writing w = {.out = parts, .parts = true};
+    struct stream_walk *at = &walk->stream;
+    for (size_t i = 0; i < items && at->next != STREAM_WALK_END; i++) {
+        if (items != SIZE_MAX && parts->len >= RDB_SLICE_BYTES)
+            break;
+        at->next = step(at, stream_of(walk->value), &w);
     }
-    rdb_append_length(out, s->length);
-    append_id(&w, s->last_id);
-    append_id(&w, s->first_id);
-    append_id(&w, s->max_deleted_id);
-    rdb_append_length(out, s->entries_added);
-    rdb_append_length(out, radix_count(&s->groups));
-    radix_first(&s->groups, &at);
-    while ((g = stream_group_next(&at)) != NULL)
-        append_group(&w, g);
+    close_part(&w);
+    return at->next != STREAM_WALK_END;
 }
 
 /* ---- reading ---- */

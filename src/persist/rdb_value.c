@@ -60,7 +60,8 @@ static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
                                           rdb_slice_listpack},
                    [ENCODING_SKIPLIST] = {RDB_TYPE_ZSET_2, rdb_zset_append_large,
                                           rdb_zset_slice_large}},
-    [TYPE_STREAM] = {[ENCODING_STREAM] = {RDB_TYPE_STREAM_LISTPACKS_2, rdb_stream_append}},
+    [TYPE_STREAM] = {[ENCODING_STREAM] = {RDB_TYPE_STREAM_LISTPACKS_2, rdb_stream_append,
+                                          rdb_stream_slice}},
 };
 
 /* Of a table some of whose fields expire. */
@@ -134,6 +135,8 @@ static size_t elements_of(struct value value)
         return members_count(value.pointer);
     case ENCODING_SKIPLIST:
         return zset_count(value);
+    case ENCODING_STREAM:
+        return value_effort(value); /* nodes, pending entries */
     default:
         return 1;
     }

@@ -16,6 +16,8 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "persist/dump.h"
+#include "persist/rdb_parts.h"
+#include "persist/rdb_value.h"
 #include "value/stream.h"
 #include "value/stream_node.h"
 
@@ -531,6 +533,33 @@ static void copy(struct model *m)
     assert_true(value_effort(stream_value(m->s)) > 0);
 }
 
+/* In slices of any size it is the same bytes. */
+static void check_slices(struct model *m, const struct entry *e, bool compress)
+{
+    struct bytes whole = {0}, sliced = {0}, parts = {0};
+    struct rdb_walk walk;
+    bool more = true;
+    rdb_value_append(e, compress, &whole);
+    rdb_walk_init(&walk, entry_value(e));
+    while (more) {
+        struct slice rest, part;
+        bool string;
+        more = rdb_walk_slice(&walk, below(m, 3) ? 1 + below(m, 40) : SIZE_MAX, &parts);
+        rest = bytes_slice(&parts);
+        while (rdb_parts_next(&rest, &part, &string))
+            if (string)
+                rdb_append_string(&sliced, part, compress);
+            else
+                bytes_append(&sliced, part.data, part.len);
+        assert_int_equal(rest.len, 0);
+        parts.len = 0;
+    }
+    assert_true(slice_eq(bytes_slice(&whole), bytes_slice(&sliced)));
+    bytes_free(&whole);
+    bytes_free(&sliced);
+    bytes_free(&parts);
+}
+
 /* The stream goes on as what was read of its payload. */
 static void through_rdb(struct model *m)
 {
@@ -546,7 +575,10 @@ static void through_rdb(struct model *m)
     struct dump_value value = {.type = TYPE_STREAM, .value = stream_value(m->s)};
     struct bytes payload = {0};
     hold_take(&hold, HOLD_ALL);
-    dump_append(dump_put(&hold, &key, NULL, &value, EXPIRE_NONE), below(m, 2), &payload);
+    bool compress = below(m, 2);
+    struct entry *e = dump_put(&hold, &key, NULL, &value, EXPIRE_NONE);
+    dump_append(e, compress, &payload);
+    check_slices(m, e, compress);
     hold_drop(&hold);
     keyspace_free(ks);
     assert_int_equal(dump_parse(bytes_slice(&payload), &m->limits, &value), DUMP_OK);
