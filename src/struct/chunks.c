@@ -289,9 +289,12 @@ static void prepend_to(struct chunks *c, struct chunk *chunk, struct slice value
         open_gap(chunk, listpack_size_of(value));
         data = listpack_prepend_in(chunk->data, chunk->gap, value);
     }
-    chunk->gap -= (uint32_t)(chunk->data - data);
+    size_t size = (size_t)(chunk->data - data);
+    chunk->gap -= (uint32_t)size;
     chunk->data = data;
-    chunk_changed(c, chunk, 1);
+    chunk->bytes += size;
+    chunk->count++;
+    c->count++;
 }
 
 void chunks_push(struct chunks *c, const struct chunks_limits *limits, struct slice value,

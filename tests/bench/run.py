@@ -38,9 +38,11 @@ from harness import (
     subject_binary,
 )
 
-ELEMENT = "element:__rand_int__"
+RANDOM = "__rand_int__"
+ELEMENT = f"element:{RANDOM}"
 XADD = ("XADD", "events", "*", "sensor", "1234", "temperature", "19.8")
-ZADD = ("ZADD", "ranking", "__rand_int__", ELEMENT)
+ZADD = ("ZADD", "ranking", RANDOM, ELEMENT)
+KEYS = ("-r", 100000)
 SERVER_CPU, LOAD_CPU = "0", "1"
 ECHO = os.path.join(ROOT, "build", "tests", "bench", "echo")
 
@@ -250,7 +252,8 @@ def bench_types():
 
     Adding is what redis-benchmark's own tests of that name do: LPUSH of three bytes to one list,
     SADD and HSET of one of 100,000 names to one set and one hash, which are full after the first
-    turns. ZADD gives one of 200,000 members another score.
+    turns. ZADD gives one of 200,000 members another score. The rows "-keys" do the same to one of
+    100,000 small lists, sets and hashes, as caches have them.
     """
 
     def prepare(server):
@@ -269,6 +272,9 @@ def bench_types():
             ("lrange-100", 0.55, 50000, piped + ("LRANGE", "row", "0", "99")),
             ("sadd", 0.50, 500000, piped + ("-r", 100000, "-t", "sadd")),
             ("hset", 0.60, 500000, piped + ("-r", 100000, "-t", "hset")),
+            ("lpush-keys", 0.65, 300000, piped + KEYS + ("LPUSH", f"list:{RANDOM}", "xxx")),
+            ("sadd-keys", 0.50, 300000, piped + KEYS + ("SADD", f"set:{RANDOM}", ELEMENT)),
+            ("hset-keys", 0.60, 300000, piped + KEYS + ("HSET", f"hash:{RANDOM}", "field", "xxx")),
             ("zadd", 0.50, 200000, piped + ("-r", 200000, *ZADD)),
             ("zrank", 0.50, 200000, piped + ("-r", 200000, "ZRANK", "ranking", ELEMENT)),
             ("zrange-100", 0.55, 50000, piped + ("ZRANGE", "ranking", "1000", "1099")),
