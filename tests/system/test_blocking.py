@@ -340,6 +340,36 @@ def test_groups_hear_that_their_stream_goes():
             assert s.client("a").read().startswith("NOGROUP ")
 
 
+def test_arguments():
+    """What is said of wrong ones, and what right ones do at once."""
+
+    def script(s):
+        for line in """
+            BLPOP|BLPOP k|BZPOPMIN k|BLMOVE k j LEFT LEFT|BRPOPLPUSH k j|BLMPOP 0 1 k
+            BLMPOP 0 0 k LEFT|BLMPOP 0 -1 k LEFT|BLMPOP 0 99999999999 k LEFT|BLMPOP 0 2 k LEFT
+            BLMPOP x 1 k UP|BLMPOP x 1 k LEFT COUNT|BLMPOP x 1 k LEFT COUNT 0|BLMPOP x 1 k LEFT FOO 1
+            BZMPOP x 0 k MIN|BZMPOP x 1 k LEFT|BZMPOP x 1 k MIN COUNT 1 COUNT 1|BZMPOP -1 1 k MIN
+            BLMOVE k j LEFT FOO x|BLMOVE k j LEFT LEFT x|BRPOPLPUSH k j -1|BZPOPMAX k x
+            SET string 1|BLPOP string 0|BLPOP none string 0|BLMOVE string none LEFT LEFT 0
+            BZPOPMIN none string 0|BLMPOP 0 2 none string LEFT|BZMPOP 0 1 string MAX
+            RPUSH l a b c d|BLMOVE l string LEFT LEFT 0|BLMOVE l l LEFT RIGHT 0
+            BLMOVE l m left right 0|BRPOPLPUSH l m 0|LRANGE m 0 -1|BLPOP string2 l m 0
+            BLMPOP 0 3 none l m RIGHT COUNT 5|BRPOP m l 0|EXISTS l m
+            ZADD z 1 a 2 b 3 c 4.5 d|BZPOPMIN none z 0|BZPOPMAX z 0|BZMPOP 0 2 none z MAX COUNT 9
+            COMMAND GETKEYS BLMPOP 0 2 a b LEFT|COMMAND GETKEYS BLPOP a b 0
+            COMMAND GETKEYS BLMOVE a b LEFT LEFT 0|COMMAND GETKEYS BZMPOP 0 1 b MIN
+        """.replace(
+            "\n", "|"
+        ).split(
+            "|"
+        ):
+            if line.split():
+                assert s.one("a", *line.split()) is not None, line
+
+    compare(script)
+    compare(script, resp=3)
+
+
 # --- the end of the wait --------------------------------------------------------------------------
 
 
@@ -371,18 +401,17 @@ def test_timeouts():
 
 
 def test_timeouts_end_in_their_order():
-    with Server(*FOUR) as server:
+    """On one worker, whatever else it does: each notes when it can go on."""
+    with Server(*ONE) as server:
         waits = [0.2, 0.05, 0.15, 0.1, 0.3, 0.25]
         clients = [server.client() for _ in waits]
-        for client, wait in zip(clients, waits):
-            client.send("BLPOP", "k", wait)
-        wait_until(lambda: server.info()["clients_in_timeout_table"] == str(len(waits)))
-        ended = {}
-        while len(ended) < len(waits):
-            for i, client in enumerate(clients):
-                if i not in ended and not client.quiet(0.001):
-                    ended[i] = client.read()
-        eq(list(ended), sorted(range(len(waits)), key=lambda i: waits[i]))
+        for i, (client, wait) in enumerate(zip(clients, waits)):
+            client.send_raw(encode("BLPOP", "k", wait) + encode("RPUSH", "order", i))
+        for client in clients:
+            eq(client.read(), None)
+            client.read()
+        order = server.client().must("LRANGE", "order", 0, -1)
+        eq([int(i) for i in order], sorted(range(len(waits)), key=lambda i: waits[i]))
 
 
 def test_timeouts_that_are_none():
