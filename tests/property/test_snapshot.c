@@ -1,8 +1,8 @@
 /* test_snapshot.c - a pass under fire: the file it wrote equals the state frozen at its cut.
  *
  * Threads set, append to, expire, rename, remove, flush and swap while pass after pass runs, and
- * change lists, sets, hashes and sorted sets in both of their forms; some of them so large that they
- * are captured in slices. Such ones are also changed from within the sink, where the pass is in the
+ * change lists, sets, hashes and sorted sets in both of their forms, and streams with groups; some of
+ * them so large that they are captured in slices. Such ones are also changed from within the sink, where the pass is in the
  * middle of one of them, by one thread and thus the same way for the same seed. At each cut the test
  * copies everything there is; afterwards the file is loaded into a second keyspace and compared,
  * both ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
@@ -22,11 +22,13 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "persist/rdb_load.h"
+#include "persist/rdb_value.h"
 #include "persist/snapshot.h"
 #include "plog/plog.h"
 #include "value/hash.h"
 #include "value/list.h"
 #include "value/set.h"
+#include "value/stream.h"
 #include "value/zset.h"
 
 #define DATABASES   3
@@ -174,9 +176,38 @@ static void change_zset(struct value *z, size_t count, bool remove, struct rand 
     }
 }
 
+/* Entries come and are read by a group, or are deleted and acknowledged. */
+static void change_stream(struct stream *s, struct slice text, size_t count, bool remove,
+                          struct rand *r)
+{
+    struct stream_group *g = stream_group_find(s, SLICE("group"));
+    if (g == NULL)
+        g = stream_group_create(s, SLICE("group"), STREAM_ID_MIN, STREAM_UNKNOWN);
+    struct slice name = rand_below(r, 2) ? SLICE("a") : SLICE("b");
+    struct stream_consumer *c = stream_consumer_find(g, name);
+    if (c == NULL)
+        c = stream_consumer_create(g, name, 1);
+    struct slice pair[] = {SLICE("field"), text};
+    for (; count > 0; count--) {
+        struct stream_id id = s->first_id;
+        if (remove) {
+            stream_acknowledge(g, id);
+            if (rand_below(r, 10) == 0)
+                c->seen_ms++;
+            stream_delete(s, id);
+        } else if (stream_next_id(s, s->last_id.ms + rand_below(r, 2), &id) &&
+                   stream_add(s, &value_limits_default, id, pair, 2) == STREAM_ADDED &&
+                   rand_below(r, 2)) {
+            stream_deliver(g, c, id, 3);
+        }
+    }
+}
+
 static struct value new_value(enum value_type type)
 {
     switch (type) {
+    case TYPE_STREAM:
+        return stream_value(stream_new());
     case TYPE_SET:
         return set_new_as(ENCODING_INTSET, 0);
     case TYPE_HASH:
@@ -190,16 +221,17 @@ static struct value new_value(enum value_type type)
 
 static size_t count_of(struct value v)
 {
-    return v.type == TYPE_SET    ? set_count(v)
-           : v.type == TYPE_HASH ? hash_count(v)
-           : v.type == TYPE_ZSET ? zset_count(v)
-                                 : list_count(v);
+    return v.type == TYPE_SET      ? set_count(v)
+           : v.type == TYPE_HASH   ? hash_count(v)
+           : v.type == TYPE_ZSET   ? zset_count(v)
+           : v.type == TYPE_STREAM ? stream_of(v)->length
+                                   : list_count(v);
 }
 
 /* A value of some type is made, or changed in place, which a pass must not see. */
 static void value_command(struct hold *hold, const struct key *key, struct entry *e, struct rand *r)
 {
-    static const enum value_type types[] = {TYPE_LIST, TYPE_SET, TYPE_HASH, TYPE_ZSET};
+    static const enum value_type types[] = {TYPE_LIST, TYPE_SET, TYPE_HASH, TYPE_ZSET, TYPE_STREAM};
     enum value_type type = types[key->hash % COUNT_OF(types)];
     char text[32];
     struct slice element = slice_of(
@@ -215,6 +247,8 @@ static void value_command(struct hold *hold, const struct key *key, struct entry
         change_set(&v, count, remove, r);
     else if (type == TYPE_HASH)
         change_hash(&v, count, remove, r);
+    else if (type == TYPE_STREAM)
+        change_stream(stream_of(v), element, count, remove, r);
     else
         change_zset(&v, count, remove, r);
     if (fresh) {
@@ -267,6 +301,9 @@ static void put_element(struct value *value, struct rand *r)
         else
             zset_add(value, &value_limits_default, element, score);
         break;
+    case TYPE_STREAM:
+        change_stream(stream_of(*value), element, 1, false, r);
+        break;
     default:
         list_push(value, &value_limits_default, &element, 1, rand_below(r, 2));
     }
@@ -282,6 +319,8 @@ static void take_element(struct value *value, struct rand *r)
         hash_remove(value, element);
     else if (value->type == TYPE_ZSET)
         zset_remove(value, element);
+    else if (value->type == TYPE_STREAM)
+        change_stream(stream_of(*value), element, 1, true, r);
     else
         list_remove_range(value, rand_below(r, 3), rand_below(r, 5));
 }
@@ -290,7 +329,7 @@ static void take_element(struct value *value, struct rand *r)
 static void edit_large(struct hold *hold, const struct key *key, struct entry *e, struct rand *r)
 {
     bool fresh = e == NULL || rand_below(r, 20) == 0;
-    static const enum value_type types[] = {TYPE_LIST, TYPE_SET, TYPE_HASH, TYPE_ZSET};
+    static const enum value_type types[] = {TYPE_LIST, TYPE_SET, TYPE_HASH, TYPE_ZSET, TYPE_STREAM};
     struct value value = fresh ? new_value(types[rand_below(r, COUNT_OF(types))])
                                : keyspace_edit_value(hold, key, e);
     int64_t due_ms = value_due_ms(value);
@@ -451,11 +490,17 @@ static void add_element(void *ctx, const struct slice *parts, unsigned count)
     d->count++;
 }
 
-/* The value: a string's bytes, or all elements with their lengths, in a buffer that is replaced. */
+/* The value: a string's bytes, a stream's payload, or all elements with their lengths, in a buffer
+ * that is replaced. */
 static struct slice value_of(const struct entry *e, struct bytes *buffer)
 {
     if (entry_type(e) == TYPE_STRING)
         return entry_string(e);
+    if (entry_type(e) == TYPE_STREAM) { /* groups as well */
+        buffer->len = 0;
+        rdb_value_append(e, false, buffer);
+        return bytes_slice(buffer);
+    }
     struct digest d = {.out = buffer, .ordered = value_is_ordered(entry_type(e))};
     buffer->len = 0;
     value_each(entry_value(e), add_element, &d);
