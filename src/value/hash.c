@@ -7,6 +7,7 @@
 
 #define EACH_ITEMS  64 /* of a table between two looks at whether to stop */
 #define SCAN_FACTOR 10 /* buckets looked at for one field asked for */
+#define COMPACTED   16 /* records moved, at most, for one that goes */
 #define PICK_TRIES  64 /* random fields looked at for one that is not past its expiry */
 
 _Static_assert(MEMBER_NO_EXPIRY == HASH_NO_EXPIRY, "members and hashes mean the same by it");
@@ -370,8 +371,11 @@ void hash_set_expiry(struct value *hash, struct slice name, int64_t expire_ms)
 
 bool hash_remove(struct value *hash, struct slice name)
 {
-    if (!is_small(*hash))
-        return members_remove_name(hash->pointer, name);
+    if (!is_small(*hash)) {
+        bool removed = members_remove_name(hash->pointer, name);
+        members_compact_step(hash->pointer, COMPACTED, NULL, NULL);
+        return removed;
+    }
     uint32_t at = packed_find(*hash, name);
     if (at != 0) {
         packed_delete(hash, at);
@@ -672,6 +676,7 @@ static enum value_expired class_expire(struct value *hash, int64_t now_ms, size_
     if (is_small(*hash))
         return packed_expire(hash, now_ms, budget, &farewell);
     bool more = members_expire_step(hash->pointer, now_ms, budget, member_gone, &farewell);
+    members_compact_step(hash->pointer, budget, NULL, NULL);
     if (members_count(hash->pointer) == 0)
         return VALUE_EMPTIED;
     return more ? VALUE_MORE_DUE : VALUE_EXPIRED_ALL;

@@ -364,6 +364,37 @@ static void test_expiry(void **state)
     }
 }
 
+/* Most fields of a large hash go; those that stay have their values and times, wherever they are
+ * moved to. */
+static void test_expiry_of_most(void **state)
+{
+    struct value hash = hash_new();
+    char name[64], value[80], room[HASH_TEXT];
+    unsigned gone = 0;
+    memset(value, 'v', sizeof value);
+    for (int i = 0; i < 20000; i++)
+        hash_set(&hash, defaults, text_of('f', i, name), slice_of(value, (size_t)(20 + i % 50)),
+                 NOW + (i % 40 ? i % 7 : 100000 + i));
+    size_t before = value_memory(hash, 0);
+    while (value_expire(&hash, NOW + 50, 64, count_gone, &gone) == VALUE_MORE_DUE)
+        ;
+    while (value_expire(&hash, NOW + 500, 64, count_gone, &gone) == VALUE_MORE_DUE)
+        ;
+    assert_int_equal(gone, 19500);
+    for (int i = 0; i < 20000; i += 40) {
+        struct hash_field field;
+        assert_true(hash_find_field(hash, NOW, text_of('f', i, name), room, &field));
+        assert_int_equal(field.value.len, 20 + i % 50);
+        assert_int_equal(field.expire_ms, NOW + 100000 + i);
+    }
+    assert_int_equal(hash_count_seen(hash, NOW + 500), 500);
+    assert_true(value_memory(hash, 0) < before / 4);
+    while (value_expire(&hash, NOW + 500000, 64, count_gone, &gone) == VALUE_MORE_DUE)
+        ;
+    assert_int_equal(hash_count(hash), 0);
+    value_free(hash);
+}
+
 /* Times go along when a hash outgrows its listpack, and set one off: by count or by length. */
 static void test_timed_bounds(void **state)
 {
@@ -387,10 +418,11 @@ static void test_timed_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_count_bounds), cmocka_unit_test(test_length_bounds),
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_chance),       cmocka_unit_test(test_timed_form),
-        cmocka_unit_test(test_expiry),       cmocka_unit_test(test_timed_bounds),
+        cmocka_unit_test(test_count_bounds),   cmocka_unit_test(test_length_bounds),
+        cmocka_unit_test(test_values),         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_chance),         cmocka_unit_test(test_timed_form),
+        cmocka_unit_test(test_expiry),         cmocka_unit_test(test_timed_bounds),
+        cmocka_unit_test(test_expiry_of_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
