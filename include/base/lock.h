@@ -34,6 +34,12 @@ ALWAYS_INLINE void lock_drop(struct lock *lock)
         lock_drop_slow(lock);
 }
 
+/* Of a lock that is taken: somebody is parked, or was. */
+ALWAYS_INLINE bool lock_is_wanted(const struct lock *lock)
+{
+    return __atomic_load_n(&lock->state, __ATOMIC_RELAXED) == 2;
+}
+
 ALWAYS_INLINE bool lock_is_taken(const struct lock *lock)
 {
     return __atomic_load_n(&lock->state, __ATOMIC_RELAXED) != 0;

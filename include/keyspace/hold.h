@@ -38,6 +38,9 @@ struct hold {
 void hold_take(struct hold *hold, uint64_t mask);
 bool hold_try(struct hold *hold, uint64_t mask); /* all or nothing, without waiting */
 void hold_drop(struct hold *hold);
+/* Drops, and steps back for a moment if others have been waiting: locks are not fair, so whoever
+ * takes the same one again and again would keep them waiting. */
+void hold_give_way(struct hold *hold);
 
 ALWAYS_INLINE unsigned shard_index(uint64_t hash)
 {

@@ -1,5 +1,8 @@
 /* hold.c - taking and dropping shard locks, always in ascending order. */
 #include "keyspace/shard.h"
+#include "base/clock.h"
+
+#define GIVE_WAY_US 20 /* and what it takes to wake up, which is what the others need too */
 
 static void drop_mask(struct keyspace *ks, uint64_t mask)
 {
@@ -46,4 +49,14 @@ void hold_drop(struct hold *hold)
     uint64_t mask = hold->mask;
     hold->mask = 0;
     drop_mask(hold->keyspace, mask);
+}
+
+void hold_give_way(struct hold *hold)
+{
+    bool wanted = false;
+    for (uint64_t left = hold->mask; left != 0 && !wanted; left &= left - 1)
+        wanted = lock_is_wanted(&hold->keyspace->shards[__builtin_ctzll(left)].lock);
+    hold_drop(hold);
+    if (UNLIKELY(wanted))
+        clock_sleep_us(GIVE_WAY_US);
 }

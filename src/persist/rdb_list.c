@@ -55,13 +55,14 @@ bool rdb_list_slice_listpack(struct rdb_walk *walk, size_t items, struct bytes *
 bool rdb_list_slice_quicklist(struct rdb_walk *walk, size_t items, struct bytes *parts)
 {
     const struct chunks *chunks = walk->value.pointer;
+    size_t before = parts->len;
     if (!walk->begun) {
         rdb_parts_length(parts, chunks->chunk_count);
         walk->chunk = chunks->first;
     }
     for (size_t i = 0; i < items && walk->chunk != NULL; i++, walk->chunk = walk->chunk->next) {
         const struct chunk *c = walk->chunk;
-        if (i != 0 && items != SIZE_MAX && parts->len + c->bytes > RDB_SLICE_BYTES)
+        if (i != 0 && items != SIZE_MAX && parts->len - before + c->bytes > RDB_SLICE_BYTES)
             break;
         node_parts(parts, c->plain ? NODE_PLAIN : NODE_PACKED, c->data, c->bytes);
     }

@@ -191,11 +191,12 @@ bool rdb_slice_members(struct rdb_walk *walk, size_t items, const struct bytes *
                        members_visit_fn visit, void *ctx)
 {
     struct counted c = {visit, ctx, 0};
+    size_t before = parts->len;
     do {
         walk->position = members_scan(walk->value.pointer, walk->position, SCAN_ITEMS, SCAN_ITEMS,
                                       visit_counted, &c);
     } while (walk->position != MEMBERS_END &&
-             (items == SIZE_MAX || (c.count < items && parts->len < RDB_SLICE_BYTES)));
+             (items == SIZE_MAX || (c.count < items && parts->len - before < RDB_SLICE_BYTES)));
     return walk->position != MEMBERS_END;
 }
 

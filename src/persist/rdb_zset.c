@@ -42,13 +42,14 @@ void rdb_zset_append_large(const struct entry *entry, bool compress, struct byte
 
 bool rdb_zset_slice_large(struct rdb_walk *walk, size_t items, struct bytes *parts)
 {
-    size_t count = zset_count(walk->value);
+    size_t count = zset_count(walk->value), before = parts->len;
     struct zset_item item;
     if (!walk->begun) {
         rdb_parts_length(parts, count);
         zset_seek(walk->value, count, &walk->place);
     }
-    for (size_t i = 0; i < items && (items == SIZE_MAX || parts->len < RDB_SLICE_BYTES); i++) {
+    for (size_t i = 0; i < items && (items == SIZE_MAX || parts->len - before < RDB_SLICE_BYTES);
+         i++) {
         if (!zset_prev(walk->value, &walk->place, &item))
             return false;
         uint64_t bits;

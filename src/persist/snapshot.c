@@ -22,8 +22,9 @@
  * is donated meanwhile is written behind it: records do not mix.
  *
  * A command that would change a collection of WAITED_FROM and more in place waits before it runs
- * (snapshot_must_wait) while the saver captures that one next, unless the saver has stood still for
- * STUCK_US: so no worker copies a large value, as long as the disk takes what is written.
+ * (snapshot_must_wait) while the saver captures that one next, and first copies all of it, up to
+ * HASTE_BYTES, before it writes any; unless the saver has stood still for STUCK_US: so no worker
+ * copies a large value, as long as the disk takes what is written.
  * before_change alone is sound too, so whatever cannot wait (an expiry, EXEC, scripts) need not.
  *
  * When the sweep is over every entry is captured, and every donation was made in a hold before
@@ -69,6 +70,7 @@
 #define SLICED_FROM    (2 * RDB_SLICE_ITEMS) /* captured in slices */
 #define WAITED_FROM    (8 * RDB_SLICE_ITEMS) /* so large that writers had better wait */
 #define STUCK_US       1000000
+#define HASTE_BYTES    (32u * 1024 * 1024)
 #define WANTED_MAX     64 /* keys that writers wait for, at a time */
 #define MEMORY_SAMPLES 4
 
@@ -87,6 +89,7 @@ struct open_capture {
     bool ended;        /* `rest` is what was left */
     struct bytes rest; /* parts */
     uint64_t held;     /* bytes of the value or of `rest`, counted in snapshot.held */
+    uint32_t hasty;    /* atomic: somebody waits for it */
 };
 
 /* A key whose writers wait for its capture. */
@@ -476,21 +479,18 @@ static bool open_begin(struct snapshot *s, struct hold *hold, const struct key *
         return false;
     head_of(s, hold, key->db, e, head);
     rdb_walk_init(&s->open.walk, entry_value(e));
+    s->parts.len = 0;
     RELAXED_STORE(&s->open.entry, e);
     return true;
 }
 
-/* The next parts, whoever has copied them. False: the last ones. */
-static bool open_slice(struct snapshot *s, struct slice *parts)
+/* The next parts behind s->parts, unless they are in `rest`. False: the last ones. */
+static bool open_slice(struct snapshot *s)
 {
     struct open_capture *open = &s->open;
-    if (open->ended) {
-        *parts = bytes_slice(&open->rest);
+    if (open->ended)
         return false;
-    }
-    s->parts.len = 0;
     bool more = rdb_walk_slice(&open->walk, RDB_SLICE_ITEMS, &s->parts);
-    *parts = bytes_slice(&s->parts);
     if (!more && open->entry != NULL) {
         keyspace_mark_captured(s->keyspace, open->entry);
         RELAXED_STORE(&open->entry, NULL);
@@ -510,6 +510,8 @@ static void open_end(struct snapshot *s)
     bytes_free(&open->rest);
     open->owned = open->ended = false;
     open->held = 0;
+    if (s->parts.cap > HASTE_BYTES / 8)
+        bytes_free(&s->parts);
 }
 
 /* Under the shard's lock: why the capture cannot go on, or 0. */
@@ -521,8 +523,21 @@ static int open_check(struct snapshot *s, struct hold *hold)
     return error;
 }
 
-/* Captures and writes one value, if it is still to be. */
-static int capture_in_slices(struct snapshot *s, const struct key *key)
+/* Writes what has been copied of the value: not yet if somebody waits for the rest. */
+static void open_write(struct snapshot *s, bool more)
+{
+    bool later = more && RELAXED_LOAD(&s->open.hasty) && s->parts.len < HASTE_BYTES;
+    if (!later) {
+        rdb_put_parts(&s->writer, bytes_slice(&s->parts));
+        s->parts.len = 0;
+    }
+    if (!more)
+        rdb_put_parts(&s->writer, bytes_slice(&s->open.rest));
+    RELAXED_STORE(&s->moved_us, clock_mono_us());
+}
+
+/* Captures and writes one value, if it is still to be. hasty: somebody waits for it. */
+static int capture_in_slices(struct snapshot *s, const struct key *key, bool hasty)
 {
     struct hold hold = saver_hold(s);
     struct captured head;
@@ -535,15 +550,14 @@ static int capture_in_slices(struct snapshot *s, const struct key *key)
         return running ? 0 : -EAGAIN;
     }
     struct rdb_record record = record_of(&head, key->name);
+    RELAXED_STORE(&s->open.hasty, hasty);
     int error = 0;
     for (bool first = true; more && !error; first = false) {
-        struct slice parts;
-        more = open_slice(s, &parts);
-        hold_drop(&hold);
+        more = open_slice(s);
+        hold_give_way(&hold);
         if (first)
             rdb_begin_record(&s->writer, &record);
-        rdb_put_parts(&s->writer, parts);
-        RELAXED_STORE(&s->moved_us, clock_mono_us());
+        open_write(s, more);
         if (more) {
             hold_take(&hold, shard_bit(key->hash));
             error = open_check(s, &hold);
@@ -585,14 +599,20 @@ bool snapshot_must_wait(struct snapshot *s, struct hold *hold, const struct key 
 {
     if (s->state != PASS_RUNNING || RELAXED_LOAD(&s->overrun))
         return false;
-    const struct entry *e = keyspace_find(hold, key, FIND_PEEK);
-    if (e == NULL || entry_type(e) == TYPE_STRING || keyspace_is_captured(s->keyspace, e) ||
-        rdb_value_weight(entry_value(e)) < WAITED_FROM)
+    struct hold peek = *hold;
+    peek.flags |= HOLD_LOADING; /* to remove what has expired is the command's affair */
+    const struct entry *e = keyspace_find(&peek, key, FIND_PEEK);
+    if (e == NULL || entry_type(e) == TYPE_STRING ||
+        (entry_expires(e) && entry_expire_ms(e) < hold->now_ms) ||
+        keyspace_is_captured(s->keyspace, e) || rdb_value_weight(entry_value(e)) < WAITED_FROM)
         return false;
     uint64_t moved_us = RELAXED_LOAD(&s->moved_us);
     if (clock_mono_us() - moved_us > STUCK_US)
         return false;
-    return e == RELAXED_LOAD(&s->open.entry) || want(s, key);
+    if (e != RELAXED_LOAD(&s->open.entry))
+        return want(s, key);
+    RELAXED_STORE(&s->open.hasty, 1);
+    return true;
 }
 
 /* Captures what writers wait for, oldest first. */
@@ -608,7 +628,7 @@ static int serve_wanted(struct snapshot *s)
         RELAXED_STORE(&wanted->count, wanted->count - 1);
         lock_drop(&wanted->lock);
         struct key key = {.name = bytes_slice(&first.name), .hash = first.hash, .db = first.db};
-        error = capture_in_slices(s, &key);
+        error = capture_in_slices(s, &key, true);
         bytes_free(&first.name);
     }
     return error;
@@ -646,7 +666,7 @@ static int capture_met(struct snapshot *s, uint32_t db)
         memcpy(&name.len, s->met.data + at, sizeof name.len);
         name.data = s->met.data + at + sizeof name.len;
         struct key key = keyspace_key(keyspace_seed(s->keyspace), db, name);
-        error = capture_in_slices(s, &key);
+        error = capture_in_slices(s, &key, false);
         at += sizeof name.len + name.len;
     }
     s->met.len = 0;
@@ -675,7 +695,7 @@ static int sweep_shard(struct snapshot *s, uint32_t db, uint32_t shard)
         bool running = s->state == PASS_RUNNING;
         if (running)
             at = keyspace_sweep(&hold, shard, db, at, s->slice_keys, slice_visit, s);
-        hold_drop(&hold);
+        hold_give_way(&hold);
         if (!running)
             return -EAGAIN;
         captured_consume(&s->slice, write_one, s, true);

@@ -583,12 +583,15 @@ def worst_while(start, kind, count, *command):
 
 
 def bench_large():
-    """Worst GET of another key while a value of a million elements is removed."""
+    """Worst GET of another key while a value of a million elements is removed, or saved."""
     count = int(1000000 * max(Options.scale, 0.2))
     for kind in ("set", "hash", "zset", "list"):
         sides = [worst_while(start, kind, count, "DEL", "big") for start in (spillway, redis)]
         target = None if kind == "list" else 0.5
         Table.compare(f"del-{kind} worst GET", *sides, lambda v: f"{v:.1f} ms", target)
+    for kind in ("set", "hash", "zset", "list"):
+        sides = [worst_while(start, kind, count, "BGSAVE") for start in (spillway, redis)]
+        Table.compare(f"save-{kind} worst GET", *sides, lambda v: f"{v:.1f} ms", None)
 
 
 def bench_bgsave():

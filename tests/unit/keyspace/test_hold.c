@@ -1,6 +1,7 @@
 /* test_hold.c - shard locks: all or nothing, and never two holders of one shard. */
 #include "world.h"
 #include <pthread.h>
+#include "base/clock.h"
 
 static void test_try_is_all_or_nothing(void **state)
 {
@@ -73,11 +74,52 @@ static void test_holders_exclude_each_other(void **state)
     world_close(&w);
 }
 
+/* Takes a shard again and again, giving way, until somebody else got it. */
+static void *hog(void *arg)
+{
+    struct taker *t = arg;
+    struct hold hold = {.keyspace = t->world->ks};
+    for (bool other = false; !other;) {
+        hold_take(&hold, 1);
+        other = t->counts[0] != 0;
+        t->counts[1]++;
+        for (uint64_t until = clock_mono_us() + 50; clock_mono_us() < until;)
+            ;
+        hold_give_way(&hold);
+        assert_true(hold.mask == 0);
+    }
+    return NULL;
+}
+
+static void test_giving_way(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, EVICT_NONE);
+    uint64_t counts[SHARD_COUNT] = {0};
+    struct taker taker = {&w, 0, counts};
+    pthread_t thread;
+    hold_take(&w.hold, 1);
+    assert_int_equal(pthread_create(&thread, NULL, hog, &taker), 0);
+    hold_drop(&w.hold);
+    for (bool begun = false; !begun;) { /* whoever waits gets it every time */
+        hold_take(&w.hold, 1);
+        begun = counts[1] != 0;
+        counts[0] = begun;
+        hold_drop(&w.hold);
+    }
+    pthread_join(thread, NULL);
+    assert_true(hold_try(&w.hold, HOLD_ALL));
+    hold_drop(&w.hold);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_try_is_all_or_nothing),
         cmocka_unit_test(test_holders_exclude_each_other),
+        cmocka_unit_test(test_giving_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
