@@ -114,7 +114,7 @@ static bool read_options(struct call *call, bool adds, struct addition *out)
     for (uint32_t at = 2; at < call->argc; at++) {
         struct slice word = call->argv[at];
         bool more = at + 1 < call->argc, by_id = false;
-        if (adds && word.len == 1 && word.data[0] == '*')
+        if (adds && slice_eq(word, SLICE("*")))
             return read_new_id(call, at, out) && check_limit(call, adds, out);
         if (more && (slice_is(word, "maxlen") || (by_id = slice_is(word, "minid")))) {
             if (!read_threshold(call, by_id, &at, out))
@@ -259,8 +259,8 @@ static bool add(struct call *call, struct stream *s, const struct addition *args
     return fail(call, "ERR Elements are too large to be stored");
 }
 
-/* The stream to add to, which is not filed yet if it is new; NULL after a reply. */
-static struct stream *target(struct call *call, const struct key *key, struct entry *entry,
+/* The stream with the entry added, made and filed if there was none; NULL after another reply. */
+static struct stream *add_to(struct call *call, const struct key *key, struct entry *entry,
                              struct addition *args)
 {
     if (entry == NULL && args->no_mkstream) {
@@ -322,7 +322,7 @@ void stream_xadd(struct call *call)
     }
     if (!stream_find(call, &key, FIND_WRITE, &entry))
         return;
-    struct stream *s = target(call, &key, entry, &args);
+    struct stream *s = add_to(call, &key, entry, &args);
     if (s == NULL)
         return;
     stream_reply_id(call, args.id);
