@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "base/panic.h"
 
-#define ELEMENT_MAX 10 /* bytes that a listpack needs for an element besides its text */
+#define DOUBLING_FROM 4  /* chunks */
+#define ELEMENT_MAX   10 /* bytes that a listpack needs for an element besides its text */
 
 /* ---- chunks ---- */
 
@@ -102,14 +103,18 @@ static unsigned char **whole(struct chunk *chunk)
     return &chunk->data;
 }
 
-/* Moves the listpack to the end of its block, or of one that has `more` bytes to spare. */
-static void open_gap(struct chunk *chunk, size_t more)
+/* Moves the listpack to the end of its block, or of one that has `more` bytes to spare. The first of
+ * several chunks, which most likely goes on growing, gets twice its bytes: little of the whole. */
+static void open_gap(const struct chunks *c, const struct chunks_limits *limits,
+                     struct chunk *chunk, size_t more)
 {
     unsigned char *block = block_of(chunk), *old = NULL;
-    size_t usable = mem_usable(block);
-    if (usable < chunk->bytes + more) {
+    size_t usable = mem_usable(block), wanted = chunk->bytes + more;
+    if (usable < wanted) {
+        if (chunk == c->first && c->chunk_count >= DOUBLING_FROM)
+            wanted = MAX_OF(wanted, MIN_OF(chunk->bytes * 2, limits->bytes));
         old = block;
-        block = mem_alloc(chunk->bytes + more);
+        block = mem_alloc(wanted);
         usable = mem_usable(block);
     }
     unsigned char *to = block + usable - chunk->bytes;
@@ -119,12 +124,18 @@ static void open_gap(struct chunk *chunk, size_t more)
     mem_free(old);
 }
 
+static void trim(struct chunk *chunk)
+{
+    if (mem_good_size(chunk->bytes) < mem_usable(block_of(chunk)))
+        chunk->data = mem_realloc(*whole(chunk), chunk->bytes);
+}
+
 /* After a removal that did not touch the block: gives memory back once a quarter is idle. */
 static void give_back(struct chunk *chunk)
 {
     size_t usable = mem_usable(block_of(chunk));
-    if (UNLIKELY(chunk->bytes <= usable - usable / 4) && mem_good_size(chunk->bytes) < usable)
-        chunk->data = mem_realloc(*whole(chunk), chunk->bytes);
+    if (UNLIKELY(chunk->bytes <= usable - usable / 4))
+        trim(chunk);
 }
 
 /* ---- the whole ---- */
@@ -268,6 +279,8 @@ bool chunks_equals(const struct chunks_at *at, struct slice value)
 static void insert_chunk(struct chunks *c, const struct chunks_limits *limits, struct chunk *before,
                          struct slice value)
 {
+    if (before == NULL && c->first != NULL && !c->first->plain)
+        trim(c->first); /* it is not going to grow any more */
     link_behind(c, before, chunk_of(limits, value));
     c->count++;
 }
@@ -282,11 +295,12 @@ static void append_to(struct chunks *c, struct chunk *chunk, struct slice value)
     chunk_changed(c, chunk, 1);
 }
 
-static void prepend_to(struct chunks *c, struct chunk *chunk, struct slice value)
+static void prepend_to(struct chunks *c, const struct chunks_limits *limits, struct chunk *chunk,
+                       struct slice value)
 {
     unsigned char *data = listpack_prepend_in(chunk->data, chunk->gap, value);
     if (UNLIKELY(data == NULL)) {
-        open_gap(chunk, listpack_size_of(value));
+        open_gap(c, limits, chunk, listpack_size_of(value));
         data = listpack_prepend_in(chunk->data, chunk->gap, value);
     }
     size_t size = (size_t)(chunk->data - data);
@@ -303,7 +317,7 @@ void chunks_push(struct chunks *c, const struct chunks_limits *limits, struct sl
     if (!has_room(front ? c->first : c->last, limits, value))
         insert_chunk(c, limits, front ? NULL : c->last, value);
     else if (front)
-        prepend_to(c, c->first, value);
+        prepend_to(c, limits, c->first, value);
     else
         append_to(c, c->last, value);
 }
@@ -340,7 +354,7 @@ static void insert_between(struct chunks *c, const struct chunks_limits *limits,
     if (has_room(before, limits, value))
         append_to(c, before, value);
     else if (has_room(after, limits, value))
-        prepend_to(c, after, value);
+        prepend_to(c, limits, after, value);
     else
         insert_chunk(c, limits, before, value);
 }

@@ -71,8 +71,11 @@ static void check_chunks(const struct chunks *c, const struct chunks_limits *lim
         }
         size_t usable = mem_usable(chunk->data - chunk->gap);
         assert_true(chunk->gap + MAX_OF(chunk->bytes, 1) <= usable);
-        /* A quarter may be idle; and what the next step of allocation left in front. */
+        /* A quarter may be idle; and what the next step of allocation left in front. Of the first
+         * half may be. */
+        bool doubled = chunk == c->first;
         assert_true(chunk->plain || chunk->bytes > usable - usable / 4 ||
+                    (doubled && mem_good_size(2 * chunk->bytes) >= usable) ||
                     mem_good_size(chunk->bytes + chunk->bytes / 4) >= usable);
         count += chunk->count;
         chunks++;
