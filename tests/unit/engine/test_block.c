@@ -19,7 +19,7 @@ static struct bytes said[PEOPLE];    /* what each was replied */
 static bool alive[PEOPLE];
 static unsigned runs; /* of take_command */
 
-/* TAKE key... [until-us]: a string, which it removes; or waits, for removals too. The word "not"
+/* TAKE key...: a string, which it removes; or waits, for removals too. The word "not"
  * is no answer to it. */
 static void take_command(struct call *call)
 {
