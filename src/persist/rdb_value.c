@@ -38,9 +38,9 @@ struct value_writer { /* of one type in one encoding */
 };
 
 static const struct value_writer writers[TYPE_COUNT][ENCODING_COUNT] = {
-    [TYPE_STRING] = {[ENCODING_RAW] = {RDB_TYPE_STRING, string_append},
-                     [ENCODING_INT] = {RDB_TYPE_STRING, string_append},
-                     [ENCODING_EMBSTR] = {RDB_TYPE_STRING, string_append}},
+    [TYPE_STRING] = {[ENCODING_RAW] = {RDB_TYPE_STRING, string_append, NULL},
+                     [ENCODING_INT] = {RDB_TYPE_STRING, string_append, NULL},
+                     [ENCODING_EMBSTR] = {RDB_TYPE_STRING, string_append, NULL}},
     [TYPE_LIST] = {[ENCODING_LISTPACK] = {RDB_TYPE_LIST_QUICKLIST_2, rdb_list_append_listpack,
                                           rdb_list_slice_listpack},
                    [ENCODING_QUICKLIST] = {RDB_TYPE_LIST_QUICKLIST_2, rdb_list_append_quicklist,
