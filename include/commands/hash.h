@@ -27,8 +27,8 @@ bool hash_find(struct call *call, const struct key *key, unsigned how, struct en
 struct hash_names {
     uint32_t at, count, step;
 };
-/* After hash_find, for a command that is about to change fields: of those it names, what is past its
- * expiry is removed, so that what is there is seen. *entry may be NULL, or become so. */
+/* After hash_find, for a command that is about to change fields: of those it names, what is past
+ * its expiry is removed, so that what is there is seen. *entry may be NULL, or become so. */
 void hash_remove_past(struct call *call, const struct key *key, const struct hash_names *names,
                       struct entry **entry);
 /* Both. */
@@ -69,8 +69,8 @@ void hash_hrandfield(struct call *call);
 void hash_hscan(struct call *call);
 
 /* hash_expire.c */
-/* A time of a field at an argument as an absolute one in ms, from 0 on; false after replying what is
- * wrong with it. */
+/* A time of a field at an argument as an absolute one in ms, from 0 on; false after replying what
+ * is wrong with it. */
 bool hash_read_time(struct call *call, uint32_t at, bool seconds, bool absolute, int64_t *when_ms);
 /* FIELDS, a count and as many names as arguments from `at` on to the last. False after replying
  * what is wrong; count_error: with the count. */

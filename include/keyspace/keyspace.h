@@ -31,7 +31,7 @@ struct keyspace_hooks {
     void *ctx;
     /* The keyspace itself is removing a key. Called before the removal. */
     void (*removing)(void *ctx, struct hold *hold, const struct key *key, enum removal why);
-    /* The time of an element of the key's value is over: it is being removed. Before the removal. */
+    /* The time of an element of the key's value is over. Called before its removal. */
     void (*removing_element)(void *ctx, struct hold *hold, const struct key *key,
                              struct slice element);
     /* That was so for some elements; `emptied`: the last one too, and the key has gone with it. */
@@ -148,8 +148,9 @@ void keyspace_elements_timed(struct hold *hold, const struct key *key, struct en
                              int64_t due_before_ms);
 /* Removes elements whose time is over, up to `budget` of them, and answers the entry, or NULL if
  * the last one went and the key with it. Leaves everything as it is under HOLD_LOADING and
- * HOLD_READER, and a large value that a pass has not captured yet. There may be more than the budget, or some that are found less than
- * CALENDAR_GRAIN_MS late: who must not see them looks at their times. */
+ * HOLD_READER, and a large value that a pass has not captured yet. There may be more than the
+ * budget, or some that are found less than CALENDAR_GRAIN_MS late: who must not see them looks at
+ * their times. */
 struct entry *keyspace_expire_elements(struct hold *hold, const struct key *key,
                                        struct entry *entry, size_t budget);
 /* For a caller that edits a value and removes from it an element whose time is over: counts it and
@@ -206,7 +207,8 @@ bool keyspace_random(struct hold *hold, uint32_t db, uint64_t random, struct byt
 
 /* ---- periodic work, in slices of about 50 us; holds nothing before and after ---- */
 
-/* Removes due keys, and due elements of values, of the shards with index % lanes == hold->lane. True: more is due now. */
+/* Removes due keys, and due elements of values, of the shards with index % lanes == hold->lane.
+ * True: more is due now. */
 bool keyspace_expire_slice(struct hold *hold, unsigned lanes);
 /* Moves table growth along in those shards. True: more remains. */
 bool keyspace_upkeep_slice(struct hold *hold, unsigned lanes);

@@ -14,9 +14,10 @@
  * A hash becomes a table when it outgrows a limit and stays one. Limits are followed when a field
  * is set. Where a function may change the form it takes the value by address.
  *
- * Times are absolute, in milliseconds, from 1 to HASH_EXPIRE_MAX. A field is past its expiry when now is
- * greater. It stays where it is until it is removed (the class's `expire`, hash_remove), but is not
- * seen: functions that look for fields are told what the time is; HASH_SEE_ALL sees all there are.
+ * Times are absolute, in milliseconds, from 1 to HASH_EXPIRE_MAX. A field is past its expiry when
+ * now is greater. It stays where it is until it is removed (the class's `expire`, hash_remove), but
+ * is not seen: functions that look for fields are told what the time is; HASH_SEE_ALL sees all
+ * there are.
  *
  * Cost: O(1) in tables, O(n) in a listpack. Guarded by the lock of the entry.
  */

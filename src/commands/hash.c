@@ -1,4 +1,4 @@
-/* hash.c - the hash family: finding a hash and changing it, setting, getting and removing fields. */
+/* hash.c - hashes: finding one and changing it; setting, getting and removing fields. */
 #include "commands/hash.h"
 
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 /* hash_expire.c - times to live of fields: setting, reading and removing them.
  *
  * Each field named is answered with an integer. All of them get the same time, so the effect of a
- * command is one record: HPEXPIREAT of the fields that got it, or, if it is past, HDEL of those that
- * were there.
+ * command is one record: HPEXPIREAT of the fields that got it, or, if it is past, HDEL of those
+ * that were there.
  */
 #include "base/mem.h"
 #include "commands/hash.h"

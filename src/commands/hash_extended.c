@@ -1,5 +1,5 @@
-/* hash_extended.c - fields got or set and something done about their times to live in the same step:
- * HGETDEL, HGETEX, HSETEX. */
+/* hash_extended.c - fields got or set and something done about their times to live in the same
+ * step: HGETDEL, HGETEX, HSETEX. */
 #include "base/mem.h"
 #include "base/number.h"
 #include "commands/hash.h"
@@ -148,8 +148,7 @@ static bool read_pairs(struct call *call, uint32_t at, struct hash_names *names)
     return true;
 }
 
-/* Sets one of two flags that exclude each other, as `word` says; false after replying that the other
- * one is set. */
+/* Sets one of two flags that exclude each other; false after replying that the other one is set. */
 static bool choose(struct call *call, bool *chosen, const bool *other, const char *words)
 {
     *chosen = true;

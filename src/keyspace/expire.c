@@ -8,9 +8,9 @@
  * expiry anew.
  *
  * Of a value it is known here only when something in it is due (value_due_ms) and how to remove
- * what is (value_expire), in steps: what a slice does not get done is filed as due at once. Elements
- * of a large value that a pass has not captured yet stay until it has: it would have to be copied
- * as a whole before the first of them goes. Nobody sees them meanwhile.
+ * what is (value_expire), in steps: what a slice does not get done is filed as due at once.
+ * Elements of a large value that a pass has not captured yet stay until it has: it would have to be
+ * copied as a whole before the first of them goes. Nobody sees them meanwhile.
  */
 #include "keyspace/shard.h"
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* hash.c - hashes over a listpack, a listpack with times or a table of members, and when one becomes
- * the other. */
+/* hash.c - hashes over a listpack, a listpack with times or a table of members, and when one
+ * becomes the other. */
 #include "value/hash.h"
 #include "base/mem.h"
 #include "base/panic.h"
