@@ -182,8 +182,9 @@ bool rdb_stream_slice(struct rdb_walk *walk, size_t items, struct bytes *parts)
 {
     struct writing w = {.out = parts, .parts = true};
     struct stream_walk *at = &walk->stream;
+    size_t before = parts->len;
     for (size_t i = 0; i < items && at->next != STREAM_WALK_END; i++) {
-        if (items != SIZE_MAX && parts->len >= RDB_SLICE_BYTES)
+        if (items != SIZE_MAX && parts->len - before >= RDB_SLICE_BYTES)
             break;
         at->next = step(at, stream_of(walk->value), &w);
     }
