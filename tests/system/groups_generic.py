@@ -2,12 +2,12 @@
 from differential import (
     Step,
     dump,
-    encoding,
     generator,
     help_text,
     idle_time,
     member,
     same_kind,
+    set_encoding,
     string_payload,
     unordered,
     with_footer,
@@ -147,7 +147,7 @@ def object_(g):
         b"OBJECT",
         g.case(what),
         g.key(),
-        compare=encoding if what == b"ENCODING" else idle_time,
+        compare=set_encoding if what == b"ENCODING" else idle_time,
     )
 
 

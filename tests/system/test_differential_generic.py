@@ -7,7 +7,14 @@ import random
 import differential
 import groups_generic  # noqa: F401  (registers its generators)
 import groups_bitmap  # noqa: F401
+import groups_geo  # noqa: F401
+import groups_hash  # noqa: F401
+import groups_hyperloglog  # noqa: F401
+import groups_list  # noqa: F401
+import groups_set  # noqa: F401
+import groups_stream  # noqa: F401
 import groups_string  # noqa: F401
+import groups_zset  # noqa: F401
 from differential import Pair, Step, near, unordered
 from gen import FAR, Gen
 from harness import eq
@@ -24,6 +31,18 @@ def test_random_resp3():
 def test_random_with_strings():
     """All groups that touch keys together."""
     differential.run(["generic", "string", "bitmap"], 2)
+
+
+EVERYTHING = ["generic", "string", "bitmap", "hyperloglog", "list", "set", "hash", "zset", "geo"]
+EVERYTHING += ["stream"]  # not sort: one 1e400 spoils all sorting of the reference from then on
+
+
+def test_random_of_every_type():
+    """Values of all types under the same few keys."""
+    differential.OLD_FORMS.add(differential.encode_bulk(b"hashtable"))
+    debug = (*differential.ARGS, "--enable-debug-command", "yes")
+    differential.run(EVERYTHING, 2, args=debug)
+    differential.run(EVERYTHING, 3, args=debug, commands=10000)
 
 
 def test_expire_conditions():
