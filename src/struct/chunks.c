@@ -103,8 +103,9 @@ static unsigned char **whole(struct chunk *chunk)
     return &chunk->data;
 }
 
-/* Moves the listpack to the end of its block, or of one that has `more` bytes to spare. The first of
- * several chunks, which most likely goes on growing, gets twice its bytes: little of the whole. */
+/* Moves the listpack to the end of its block, or of one that has `more` bytes to spare. The first
+ * of several chunks, which will most likely go on growing, gets twice its bytes: that is little of
+ * the whole. */
 static void open_gap(const struct chunks *c, const struct chunks_limits *limits,
                      struct chunk *chunk, size_t more)
 {
