@@ -60,8 +60,11 @@ static void classify(struct rewrite *r, struct old_line *line)
     line->argc = split_line(rest, &line->argv);
     if (line->argc < 0) { /* nothing that could be loaded: keep it for a person to see */
         struct bytes comment = {0};
+        size_t shown = strnlen(line->text.data, line->text.len);
+        while (shown > 0 && line->text.data[shown - 1] == '\r')
+            shown--;
         bytes_append_str(&comment, "# ??? ");
-        bytes_append(&comment, line->text.data, line->text.len);
+        bytes_append(&comment, line->text.data, shown);
         line->replacement = mem_strdup(bytes_str(&comment));
         bytes_free(&comment);
     } else if (line->argc > 0) {
