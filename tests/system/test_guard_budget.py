@@ -136,7 +136,7 @@ def fill_up(server, client):
     gone = sorted(writer.acked)[: len(writer.acked) // 2]
     for at in range(0, len(gone), 100):
         client.must("DEL", *gone[at : at + 100])
-    wait_accepted(client, 10)
+    wait_accepted(client, 75)  # a level that was left and entered again rests for a minute
     time.sleep(1.2)
     deleted = set(gone)
     return [k for k in writer.acked if k not in deleted]

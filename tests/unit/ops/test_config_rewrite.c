@@ -140,6 +140,11 @@ static void test_unreadable_lines(void **state)
     assert_rewritten("timeout 1\nfoo \"bar\nnever-heard of\nport abc\n",
                      "timeout 1\n# ??? foo \"bar\nnever-heard of\nport 6379\n");
     assert_rewritten("timeout 1\r\n# windows\r\n", "timeout 1\n# windows\n");
+    static const char nul[] = "timeout 1\n-'\r\0x\n";
+    struct bytes out = {0};
+    config_rewrite_text(c, slice_of(nul, sizeof nul - 1), &out);
+    assert_string_equal(bytes_str(&out), "timeout 1\n# ??? -'\n");
+    bytes_free(&out);
 }
 
 static void test_command_line_values(void **state)
