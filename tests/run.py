@@ -71,8 +71,8 @@ class Binary:
 
 
 def run_binaries(paths, jobs, seconds):
-    """A program that failed is run once more: a busy machine fails what has a deadline, a bug fails twice.
-    The first failure is shown all the same.
+    """A program that failed is run once more: a busy machine fails what has a deadline, a bug fails
+    twice. The first failure is shown all the same.
     """
     totals = [0, 0, 0]
     waiting, running, again = list(paths), [], set()

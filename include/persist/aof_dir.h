@@ -65,8 +65,8 @@ void aof_dir_remove_superseded(struct aof_dir *d);
  * files go. What is left is removed by aof_dir_finish_retired, now or after a restart. */
 int aof_dir_retire(struct aof_dir *d) NODISCARD;
 void aof_dir_finish_retired(struct aof_dir *d);
-/* Before the first aof_dir_read of a start: takes a chain back that was given up when not one of its
- * files had gone yet, and no other is listed. */
+/* Before the first aof_dir_read of a start: takes a chain back that was given up when not one of
+ * its files had gone yet, and no other is listed. */
 int aof_dir_revive(struct aof_dir *d) NODISCARD;
 /* Sets aside all bases and increments, for want of a manifest that says what they are. Returns how
  * many there were. */

@@ -40,9 +40,9 @@ struct stream_walk {
     struct radix_cursor consumers, pending;
 };
 
-/* A walk over a value that is being copied, slice by slice, to be written (persist/rdb_parts.h). The
- * value must not change between the slices. Walks are for forms that have slices: rdb_value_weight
- * says 0 of others. */
+/* A walk over a value that is being copied, slice by slice, to be written (persist/rdb_parts.h).
+ * The value must not change between the slices. Walks are for forms that have slices:
+ * rdb_value_weight says 0 of others. */
 struct rdb_walk {
     struct value value;
     bool begun;
@@ -66,8 +66,8 @@ size_t rdb_value_weight(struct value value);
 /* Whether the value can be walked over. */
 bool rdb_value_has_slices(struct value value);
 void rdb_walk_init(struct rdb_walk *walk, struct value value);
-/* Appends parts of the next `items` elements, about, or of RDB_SLICE_BYTES; SIZE_MAX: of all. False:
- * these were the last. */
+/* Appends parts of the next `items` elements, about, or of RDB_SLICE_BYTES; SIZE_MAX: of all.
+ * False: these were the last. */
 bool rdb_walk_slice(struct rdb_walk *walk, size_t items, struct bytes *parts);
 
 /* Reads a value of an RDB type. False: the reader has failed and *out needs no freeing. */

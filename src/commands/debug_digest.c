@@ -3,8 +3,8 @@
  * The bytes are those that redis-server answers for the same data. With SHA-1 as H and ^ for
  * exclusive or, an ordered sequence is folded by  mix: d = H(d ^ H(part)), a collection without
  * order by  add: d = d ^ H(part).  A key's digest mixes name, type (32 bits, big endian) and value,
- * and adds a mark if it expires, as that of a field of a hash does; a data set's adds the keys, and mixes the number of each database
- * that is not empty before them.
+ * and adds a mark if it expires, as that of a field of a hash does; a data set's adds the keys, and
+ * mixes the number of each database that is not empty before them.
  */
 #include "base/sha1.h"
 #include "commands/debug.h"

@@ -1,11 +1,11 @@
 /* test_snapshot.c - a pass under fire: the file it wrote equals the state frozen at its cut.
  *
  * Threads set, append to, expire, rename, remove, flush and swap while pass after pass runs, and
- * change lists, sets, hashes and sorted sets in both of their forms, and streams with groups; some of
- * them so large that they are captured in slices. Such ones are also changed from within the sink, where the pass is in the
- * middle of one of them, by one thread and thus the same way for the same seed. At each cut the test
- * copies everything there is; afterwards the file is loaded into a second keyspace and compared,
- * both ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
+ * change lists, sets, hashes and sorted sets in both of their forms, and streams with groups; some
+ * of them so large that they are captured in slices. Such ones are also changed from within the
+ * sink, where the pass is in the middle of one of them, by one thread and thus the same way for the
+ * same seed. At each cut the test copies everything there is; afterwards the file is loaded into a
+ * second keyspace and compared, both ways. SNAPSHOT_ROUNDS and SEED may be given in the environment.
  */
 #include <stdarg.h>
 #include <stddef.h>

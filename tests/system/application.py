@@ -157,7 +157,8 @@ class Queue:
     def produce(self, share):
         r, chance = connect(self.port), random.Random(f"{self.seed}/{share}")
         for job in range(share, self.jobs, 2):
-            patiently(lambda job=job: r.hset(f"job:{job}", mapping={"payload": job * 7, "tries": 0}))
+            fields = {"payload": job * 7, "tries": 0}
+            patiently(lambda job=job, fields=fields: r.hset(f"job:{job}", mapping=fields))
             if chance.random() < 0.3:
                 due = time.time() + chance.random() / 5
                 patiently(lambda job=job, due=due: r.zadd("delayed", {str(job): due}))

@@ -2,14 +2,12 @@
 servers by DUMP and RESTORE and by RDB files. And what redis-server 7.0 cannot be asked: old and
 damaged payloads, chance, whole walks.
 """
-import os
-import random
-import shutil
 
 import differential
 import groups_hash  # noqa: F401  (registers its generators)
 from differential import ARGS, Step, with_footer
-from harness import Server, reference
+from harness import Server
+from type_tools import pass_by_rdb, pass_by_restore
 
 DEBUG = (*ARGS, "--enable-debug-command", "yes")
 SMALL = (*DEBUG, "--hash-max-ziplist-entries", "4", "--hash-max-listpack-value", "10")
@@ -59,38 +57,11 @@ def make_hashes(client, rng):
 
 
 def test_restore_between_servers():
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
-    args = ("--enable-debug-command", "yes")
-    with reference(*args) as redis, Server(*args) as server:
-        ours, theirs = server.client(), redis.client()
-        for source, target in ((ours, theirs), (theirs, ours)):
-            source.must("FLUSHALL")
-            target.must("FLUSHALL")
-            for name in make_hashes(source, rng):
-                target.must("RESTORE", name, 0, source.must("DUMP", name), "REPLACE")
-            assert source.must("DEBUG", "DIGEST") == target.must("DEBUG", "DIGEST")
+    pass_by_restore(make_hashes)
 
 
 def test_rdb_between_servers():
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
-    args = ("--enable-debug-command", "yes", "--save", "")
-    with reference(*args) as redis, Server(*args) as server:
-        ours, theirs = server.client(), redis.client()
-        for source, target, from_, to in (
-            (ours, theirs, server, redis),
-            (theirs, ours, redis, server),
-        ):
-            source.must("FLUSHALL")
-            make_hashes(source, rng)
-            wanted = source.must("DEBUG", "DIGEST")
-            source.must("SAVE")
-            shutil.copy(os.path.join(from_.dir, "dump.rdb"), os.path.join(to.dir, "dump.rdb"))
-            target.must("DEBUG", "RELOAD", "NOSAVE")
-            assert target.must("DEBUG", "DIGEST") == wanted
+    pass_by_rdb(make_hashes)
 
 
 def listpack(*texts):

@@ -2,14 +2,11 @@
 lists of every form passed between the two servers by DUMP and RESTORE and by RDB files.
 """
 import itertools
-import os
-import random
-import shutil
 
 import differential
 import groups_list  # noqa: F401  (registers its generators)
 from differential import ARGS, Step
-from harness import Server, reference
+from type_tools import pass_by_rdb, pass_by_restore
 
 DEBUG = (*ARGS, "--enable-debug-command", "yes")
 SMALL_NODES = (*DEBUG, "--list-max-listpack-size", "3")
@@ -87,43 +84,15 @@ def make_lists(client, rng):
     return names
 
 
-def pass_by_restore(source, target, names):
-    for name in names:
-        target.must("RESTORE", name, 0, source.must("DUMP", name), "REPLACE")
-        assert source.must("LRANGE", name, 0, -1) == target.must("LRANGE", name, 0, -1), name
-    assert source.must("DEBUG", "DIGEST") == target.must("DEBUG", "DIGEST")
+def same_elements(source, target, name):
+    assert source.must("LRANGE", name, 0, -1) == target.must("LRANGE", name, 0, -1), name
 
 
 def test_restore_between_servers():
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
-    args = ("--enable-debug-command", "yes")
-    with reference(*args) as redis, Server(*args) as server:
-        ours, theirs = server.client(), redis.client()
-        for source, target in ((ours, theirs), (theirs, ours)):
-            source.must("FLUSHALL")
-            target.must("FLUSHALL")
-            pass_by_restore(source, target, make_lists(source, rng))
+    pass_by_restore(make_lists, same_elements)
 
 
 def test_rdb_between_servers():
-    """Each reads what the other has saved, of nodes of the usual and of small sizes."""
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
+    """Of nodes of the usual and of small sizes."""
     for size in ("-2", "5"):
-        args = ("--enable-debug-command", "yes", "--list-max-listpack-size", size, "--save", "")
-        with reference(*args) as redis, Server(*args) as server:
-            ours, theirs = server.client(), redis.client()
-            for source, target, from_, to in (
-                (ours, theirs, server, redis),
-                (theirs, ours, redis, server),
-            ):
-                source.must("FLUSHALL")
-                make_lists(source, rng)
-                wanted = source.must("DEBUG", "DIGEST")
-                source.must("SAVE")
-                shutil.copy(os.path.join(from_.dir, "dump.rdb"), os.path.join(to.dir, "dump.rdb"))
-                target.must("DEBUG", "RELOAD", "NOSAVE")
-                assert target.must("DEBUG", "DIGEST") == wanted
+        pass_by_rdb(make_lists, "--list-max-listpack-size", size)

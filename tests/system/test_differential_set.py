@@ -3,14 +3,12 @@ sets passed between the two servers by DUMP and RESTORE and by RDB files. And wh
 cannot be asked: the forms of 7.2, SPOP's share of chance, whole walks.
 """
 import itertools
-import os
-import random
-import shutil
 
 import differential
 import groups_set  # noqa: F401  (registers its generators)
 from differential import ARGS, Step, set_encoding, unordered
-from harness import Server, reference
+from harness import Server
+from type_tools import pass_by_rdb, pass_by_restore
 
 DEBUG = (*ARGS, "--enable-debug-command", "yes")
 
@@ -67,38 +65,11 @@ def make_sets(client, rng):
 
 
 def test_restore_between_servers():
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
-    args = ("--enable-debug-command", "yes")
-    with reference(*args) as redis, Server(*args) as server:
-        ours, theirs = server.client(), redis.client()
-        for source, target in ((ours, theirs), (theirs, ours)):
-            source.must("FLUSHALL")
-            target.must("FLUSHALL")
-            for name in make_sets(source, rng):
-                target.must("RESTORE", name, 0, source.must("DUMP", name), "REPLACE")
-            assert source.must("DEBUG", "DIGEST") == target.must("DEBUG", "DIGEST")
+    pass_by_restore(make_sets)
 
 
 def test_rdb_between_servers():
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
-    args = ("--enable-debug-command", "yes", "--save", "")
-    with reference(*args) as redis, Server(*args) as server:
-        ours, theirs = server.client(), redis.client()
-        for source, target, from_, to in (
-            (ours, theirs, server, redis),
-            (theirs, ours, redis, server),
-        ):
-            source.must("FLUSHALL")
-            make_sets(source, rng)
-            wanted = source.must("DEBUG", "DIGEST")
-            source.must("SAVE")
-            shutil.copy(os.path.join(from_.dir, "dump.rdb"), os.path.join(to.dir, "dump.rdb"))
-            target.must("DEBUG", "RELOAD", "NOSAVE")
-            assert target.must("DEBUG", "DIGEST") == wanted
+    pass_by_rdb(make_sets)
 
 
 def test_forms_at_their_bounds():

@@ -2,14 +2,11 @@
 and sorted sets of both forms passed between the two servers by DUMP and RESTORE and by RDB files.
 """
 import itertools
-import os
-import random
-import shutil
 
 import differential
 import groups_zset  # noqa: F401  (registers its generators)
 from differential import ARGS, Step, scores
-from harness import Server, reference
+from type_tools import encoding, pass_by_rdb, pass_by_restore
 
 DEBUG = (*ARGS, "--enable-debug-command", "yes")
 LARGE = (*DEBUG, "--zset-max-listpack-entries", "3")
@@ -108,43 +105,15 @@ def make_zsets(client, rng):
     return names
 
 
+def same_encoding(source, target, name):
+    assert encoding(source, name) == encoding(target, name), name
+
+
 def test_restore_between_servers():
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
-    args = ("--enable-debug-command", "yes")
-    with reference(*args) as redis, Server(*args) as server:
-        ours, theirs = server.client(), redis.client()
-        for source, target in ((ours, theirs), (theirs, ours)):
-            source.must("FLUSHALL")
-            target.must("FLUSHALL")
-            for name in make_zsets(source, rng):
-                target.must("RESTORE", name, 0, source.must("DUMP", name), "REPLACE")
-                both = [side.must("OBJECT", "ENCODING", name) for side in (source, target)]
-                assert both[0] == both[1], name
-            assert source.must("DEBUG", "DIGEST") == target.must("DEBUG", "DIGEST")
+    pass_by_restore(make_zsets, same_encoding)
 
 
 def test_rdb_between_servers():
-    """Each reads what the other has saved; then with smaller bounds of the small form."""
-    number = differential.seed()
-    print(f"SEED={number}")
-    rng = random.Random(number)
+    """Also with a smaller bound of the small form."""
     for entries in ("128", "2"):
-        args = ("--enable-debug-command", "yes", "--save", "")
-        args += ("--zset-max-ziplist-entries", entries)
-        with reference(*args) as redis, Server(*args) as server:
-            ours, theirs = server.client(), redis.client()
-            for source, target, from_, to in (
-                (ours, theirs, server, redis),
-                (theirs, ours, redis, server),
-            ):
-                source.must("FLUSHALL")
-                make_zsets(source, rng)
-                wanted = source.must("DEBUG", "DIGEST")
-                source.must("SAVE")
-                shutil.copy(
-                    os.path.join(from_.dir, "dump.rdb"), os.path.join(to.dir, "dump.rdb")
-                )
-                target.must("DEBUG", "RELOAD", "NOSAVE")
-                assert target.must("DEBUG", "DIGEST") == wanted
+        pass_by_rdb(make_zsets, "--zset-max-ziplist-entries", entries)

@@ -1,9 +1,13 @@
-"""What the tests of every data type need: random traffic of it, and all ways back from the disk."""
+"""What the tests of every data type need: random traffic of it, all ways back from the disk, and
+values passed between this server and redis-server.
+"""
+import os
 import random
+import shutil
 
 from differential import GENERATORS, seed
 from gen import Gen
-from harness import Server, eq, wait_until
+from harness import Server, eq, reference, wait_until
 
 DEBUG = ("--enable-debug-command", "yes", "--save", "")
 LOG = DEBUG + ("--appendonly", "yes", "--io-threads", "4")
@@ -52,6 +56,43 @@ def comes_back(groups, *args, wanted=None, state=digest_of):
         server.kill()
         server.start()
         eq(state(server.client()), wanted_state)
+
+
+def pass_by_restore(make, check=None):
+    """Values go by DUMP and RESTORE from each server to the other. `make(client, rng)` builds some
+    and answers their names; `check(source, target, name)` looks at each that was passed.
+    """
+    number = seed()
+    print(f"SEED={number}")
+    rng = random.Random(number)
+    args = ("--enable-debug-command", "yes")
+    with reference(*args) as redis, Server(*args) as server:
+        ours, theirs = server.client(), redis.client()
+        for source, target in ((ours, theirs), (theirs, ours)):
+            source.must("FLUSHALL")
+            target.must("FLUSHALL")
+            for name in make(source, rng):
+                target.must("RESTORE", name, 0, source.must("DUMP", name), "REPLACE")
+                if check:
+                    check(source, target, name)
+            assert source.must("DEBUG", "DIGEST") == target.must("DEBUG", "DIGEST")
+
+
+def pass_by_rdb(make, *args):
+    """Each server reads the file that the other has saved."""
+    number = seed()
+    print(f"SEED={number}")
+    rng = random.Random(number)
+    with reference(*DEBUG, *args) as redis, Server(*DEBUG, *args) as server:
+        for from_, to in ((server, redis), (redis, server)):
+            source, target = from_.client(), to.client()
+            source.must("FLUSHALL")
+            make(source, rng)
+            wanted = source.must("DEBUG", "DIGEST")
+            source.must("SAVE")
+            shutil.copy(os.path.join(from_.dir, "dump.rdb"), os.path.join(to.dir, "dump.rdb"))
+            target.must("DEBUG", "RELOAD", "NOSAVE")
+            assert target.must("DEBUG", "DIGEST") == wanted
 
 
 def encoding(client, key):
