@@ -69,7 +69,7 @@ bool gate_poisoned(const struct gate_file *file);
 bool gate_displaced(const struct gate_file *file);
 /* Really allocates [offset, offset+len) beyond the length of the file. 0 if the file system
  * cannot (then gate_allocated does not grow). -ENOSPC costs nothing: what was allocated is given
- * back. */
+ * back. All is reserved at once; the file system is asked in pieces of a 64th, or of 256 KiB. */
 int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len) NODISCARD;
 int gate_truncate(struct gate_file *file,
                   uint64_t size) NODISCARD; /* also gives back what lies beyond */
@@ -112,13 +112,16 @@ struct gate_stats {
     struct gate_class_stats class[GATE_CLASSES];
     uint64_t own_bytes;
     int64_t taken_bytes; /* allocated less given back since start; without files that were found */
-    /* Blocks being allocated, in taken_bytes already, or being given back, still in it: what the
-     * file system says at this moment may hold them or not. */
-    uint64_t in_flight;
-    uint64_t building; /* blocks of open compaction files: a base being written */
-    uint64_t leaving;  /* blocks of files that have no name any more: free when they are closed */
-    bool can_allocate; /* the file system guarantees preallocated blocks; true until it said no */
-    uint64_t log_room; /* bytes allocated beyond the end of the open log file */
+    /* Which of taken_bytes the file system counts: not the unasked, perhaps those in its hands,
+     * all the rest. */
+    uint64_t unasked;    /* reserved; it was not asked for them yet */
+    uint64_t asking;     /* being allocated */
+    uint64_t giving;     /* being given back */
+    uint64_t given_back; /* since start; taken_bytes has them no more */
+    uint64_t building;   /* blocks of open compaction files: a base being written */
+    uint64_t leaving;    /* blocks of files that have no name any more: free when they are closed */
+    bool can_allocate;   /* the file system guarantees preallocated blocks; true until it said no */
+    uint64_t log_room;   /* bytes allocated beyond the end of the open log file */
     uint64_t log_write_began_ms; /* of the write or allocation of a log that runs now; 0 = none */
     struct gate_error last;
     struct {

@@ -46,6 +46,10 @@ void volume_set_interval(struct volume *v, unsigned ms);
 /* Samples now, in the calling thread: for tests, and before the threads run. */
 void volume_sample_now(struct volume *v);
 void volume_do_chores(struct volume *v, const struct volume_chores *chores);
+/* How many of the gate's taken_bytes an answer of the file system counts that was given between two
+ * readings of the stats: the returned number at least, and *doubt bytes more at most. */
+int64_t volume_taken(const struct gate_stats *before, const struct gate_stats *after,
+                     uint64_t *doubt);
 /* The last good sample; sample->error is that of the last try. */
 void volume_read(struct volume *v, struct guard_sample *sample, struct volume_probe *probe);
 

@@ -6,6 +6,11 @@
  * are reserved under the lock before the file system is asked, so that two writers cannot both
  * pass the same floor, and corrected from what the file system says after every sync,
  * truncation, failure and close.
+ *
+ * Whoever asks the file system how much is free must know which of our blocks its answer counts
+ * (stats.unasked, asking, giving). That is in doubt for what it is working on at that moment, so a
+ * large allocation is asked for piece by piece: a slow one would be counted twice for as long as
+ * it takes, and writes refused for want of room that is there.
  */
 #include "guard/gate.h"
 
@@ -17,13 +22,16 @@
 #include "base/mem.h"
 #include "base/panic.h"
 
-#define PAGE 4096ull
+#define PAGE   4096ull
+#define PIECE  (256 * 1024ull) /* the least that is asked for at a time, if so much is wanted */
+#define PIECES 64              /* and the most such requests */
 
 struct node {
     struct node *next;
     char *path;
     enum gate_class class;
-    uint64_t held;          /* bytes of blocks */
+    uint64_t held;          /* bytes of blocks, those that are coming included */
+    uint64_t coming;        /* of these: reserved, and the file system has not answered yet */
     uint64_t device, inode; /* 0: not known */
     unsigned open;
     bool gone;  /* the name was removed or replaced: freed with the last close */
@@ -83,7 +91,7 @@ struct gate *gate_create(const struct gate_hooks *hooks)
 void gate_destroy(struct gate *gate)
 {
     struct node *next;
-    ASSERT(gate->stats.in_flight == 0);
+    ASSERT(gate->stats.unasked + gate->stats.asking + gate->stats.giving == 0);
     for (struct node *node = gate->nodes; node; node = next) {
         ASSERT(node->open == 0);
         next = node->next;
@@ -106,6 +114,7 @@ static void hold(struct gate *gate, struct node *node, uint64_t bytes)
 {
     gate->stats.own_bytes += bytes - node->held;
     gate->stats.taken_bytes += (int64_t)(bytes - node->held);
+    gate->stats.given_back += minus(node->held, bytes);
     gate->stats.class[node->class].own_bytes += bytes - node->held;
     if (node->open && node->class == GATE_COMPACTION)
         gate->stats.building += bytes - node->held;
@@ -114,12 +123,15 @@ static void hold(struct gate *gate, struct node *node, uint64_t bytes)
     node->held = bytes;
 }
 
-/* As hold, for blocks that were there before: the file system's numbers know of them already. */
+/* As hold, for what the file system's numbers know already: blocks that were there before, and
+ * those that only pass from one name or class of ours to another. */
 static void hold_found(struct gate *gate, struct node *node, uint64_t bytes)
 {
     int64_t taken = gate->stats.taken_bytes;
+    uint64_t given_back = gate->stats.given_back;
     hold(gate, node, bytes);
     gate->stats.taken_bytes = taken;
+    gate->stats.given_back = given_back;
 }
 
 static struct node *find(struct gate *gate, const char *path)
@@ -162,8 +174,8 @@ static void unname(struct gate *gate, struct node *node)
         if (other->alias && other->inode == node->inode && other->device == node->device) {
             uint64_t held = node->held;
             other->alias = false;
-            hold(gate, node, 0);
-            hold(gate, other, held);
+            hold_found(gate, node, 0);
+            hold_found(gate, other, held);
             break;
         }
     node->gone = true;
@@ -175,9 +187,9 @@ static void unname(struct gate *gate, struct node *node)
 static void set_class(struct gate *gate, struct node *node, enum gate_class class)
 {
     uint64_t held = node->held;
-    hold(gate, node, 0);
+    hold_found(gate, node, 0);
     node->class = class;
-    hold(gate, node, held);
+    hold_found(gate, node, held);
 }
 
 /* ---- errors ---- */
@@ -252,14 +264,15 @@ static int admit(const struct gate *gate, enum gate_class class, uint64_t bytes)
     return free_now(gate) < bytes + gate->limits.floor[class] ? -ENOSPC : 0;
 }
 
-/* Takes bytes for the node before the file system is asked. */
+/* Takes bytes for the node before the file system is asked: `unasked`, until they are. */
 static int reserve(struct gate *gate, struct node *node, enum gate_class class, uint64_t bytes)
 {
     lock_take(&gate->lock);
     int result = admit(gate, class, bytes);
     if (result == 0) {
+        node->coming += bytes;
         hold(gate, node, node->held + bytes);
-        gate->stats.in_flight += bytes;
+        gate->stats.unasked += bytes;
     } else {
         gate->stats.class[class].refused++;
     }
@@ -267,11 +280,21 @@ static int reserve(struct gate *gate, struct node *node, enum gate_class class, 
     return result;
 }
 
-/* The file system has answered what was reserved for. */
-static void settle(struct gate *gate, uint64_t bytes)
+/* The file system is about to be asked for a part of what was reserved. */
+static void ask(struct gate *gate, uint64_t bytes)
 {
     lock_take(&gate->lock);
-    gate->stats.in_flight -= bytes;
+    gate->stats.unasked -= bytes;
+    gate->stats.asking += bytes;
+    lock_drop(&gate->lock);
+}
+
+/* It has given what was asked for. */
+static void settle(struct gate *gate, struct node *node, uint64_t bytes)
+{
+    lock_take(&gate->lock);
+    node->coming -= bytes;
+    gate->stats.asking -= bytes;
     lock_drop(&gate->lock);
 }
 
@@ -291,16 +314,31 @@ static void note_room(struct gate_file *file)
             minus(RELAXED_LOAD(&file->alloc_end), RELAXED_LOAD(&file->size));
 }
 
-/* What the file system says the file holds now. */
+/* What the file system says the file holds now, and what another thread has it allocating. */
 static void correct(struct gate_file *file)
 {
     struct file_info info;
     if (file_info_fd(file->fd, &info) != 0)
         return;
     lock_take(&file->gate->lock);
-    hold(file->gate, file->node, info.allocated);
+    hold(file->gate, file->node, info.allocated + file->node->coming);
     note_room(file);
     lock_drop(&file->gate->lock);
+}
+
+/* Of what was reserved for the file so much was asked for in vain, and so much not asked for. It
+ * stays in doubt until it is known what the file holds. */
+static void undo(struct gate_file *file, uint64_t asked, uint64_t unasked)
+{
+    struct gate *gate = file->gate;
+    lock_take(&gate->lock);
+    file->node->coming -= asked + unasked;
+    lock_drop(&gate->lock);
+    correct(file);
+    lock_take(&gate->lock);
+    gate->stats.asking -= asked;
+    gate->stats.unasked -= unasked;
+    lock_drop(&gate->lock);
 }
 
 /* ---- files ---- */
@@ -395,11 +433,11 @@ void gate_close(struct gate_file *file)
     correct(file);
     lock_take(&gate->lock);
     uint64_t freed = file->node->open == 1 && file->node->gone ? file->node->held : 0;
-    gate->stats.in_flight += freed;
+    gate->stats.giving += freed;
     lock_drop(&gate->lock);
     file_close(file->fd);
     lock_take(&gate->lock);
-    gate->stats.in_flight -= freed;
+    gate->stats.giving -= freed;
     if (gate->log == file) {
         gate->log = NULL;
         gate->stats.log_room = 0;
@@ -494,6 +532,7 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
         note_log_state(file, result);
         return result;
     }
+    ask(gate, need);
     log_write_begins(file);
     result = file_write_at(file->fd, data, len, offset, &done);
     if (released(gate, file->class, result)) {
@@ -503,9 +542,12 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
         done += more;
     }
     log_write_ended(file);
-    settle(gate, need);
     RELAXED_STORE(&file->size, MAX_OF(file->size, offset + done));
     RELAXED_STORE(&file->alloc_end, MAX_OF(file->alloc_end, done ? round_up(offset + done) : 0));
+    if (result == 0)
+        settle(gate, file->node, need);
+    else
+        undo(file, need, 0);
     lock_take(&gate->lock);
     gate->stats.class[file->class].writes++;
     gate->stats.class[file->class].written_bytes += done;
@@ -514,7 +556,6 @@ int gate_write(struct gate_file *file, const void *data, size_t len, uint64_t of
     if (written)
         *written = done;
     if (result != 0) {
-        correct(file);
         (void)failed(gate, FILE_OP_WRITE, file->class, file->node->path, result);
         note_log_state(file, result);
         return result;
@@ -551,8 +592,16 @@ int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len)
     int result = reserve(gate, file->node, file->class, need);
     if (result != 0)
         return result;
-    result = file_allocate(file->fd, end - need, need, true);
-    settle(gate, need);
+    uint64_t piece = MAX_OF(PIECE, round_up(need / PIECES)), left = need;
+    while (left && result == 0) {
+        piece = MIN_OF(piece, left);
+        ask(gate, piece);
+        result = file_allocate(file->fd, end - left, piece, true);
+        if (result == 0) {
+            settle(gate, file->node, piece);
+            left -= piece;
+        }
+    }
     if (result == 0) {
         RELAXED_STORE(&file->alloc_end, end);
         lock_take(&gate->lock);
@@ -563,7 +612,7 @@ int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len)
     /* A part may have been allocated: given back, unless that would give back room that we had. */
     if (result != -EOPNOTSUPP && file->alloc_end <= round_up(file->size))
         (void)!file_truncate(file->fd, file->size);
-    correct(file);
+    undo(file, piece, left - piece);
     if (result == -EOPNOTSUPP || result == -ENOSYS) {
         lock_take(&gate->lock);
         gate->stats.can_allocate = false;
@@ -573,26 +622,40 @@ int gate_allocate(struct gate_file *file, uint64_t offset, uint64_t len)
     return failed(gate, FILE_OP_ALLOCATE, file->class, file->node->path, result);
 }
 
+/* Blocks that were about to be given back are, or are not. */
+static void given_or_not(struct gate *gate, uint64_t bytes)
+{
+    lock_take(&gate->lock);
+    gate->stats.giving -= bytes;
+    lock_drop(&gate->lock);
+}
+
 int gate_truncate(struct gate_file *file, uint64_t size)
 {
+    struct gate *gate = file->gate;
+    lock_take(&gate->lock);
+    uint64_t given = minus(file->node->held, round_up(size));
+    gate->stats.giving += given;
+    lock_drop(&gate->lock);
     int result = file_truncate(file->fd, size);
-    if (result != 0)
-        return failed(file->gate, FILE_OP_TRUNCATE, file->class, file->node->path, result);
-    file->size = size;
-    file->alloc_end = MIN_OF(file->alloc_end, round_up(size));
-    correct(file);
-    return 0;
+    if (result == 0) {
+        file->size = size;
+        file->alloc_end = MIN_OF(file->alloc_end, round_up(size));
+        correct(file);
+    }
+    given_or_not(gate, given);
+    return result ? failed(gate, FILE_OP_TRUNCATE, file->class, file->node->path, result) : 0;
 }
 
 /* ---- names ---- */
 
-/* A name is about to go: the blocks that go with it are in flight until `settle`. */
+/* A name is about to go, and its blocks with it. */
 static uint64_t going(struct gate *gate, const char *path)
 {
     lock_take(&gate->lock);
     const struct node *node = find(gate, path);
     uint64_t bytes = node && !node->open ? node->held : 0;
-    gate->stats.in_flight += bytes;
+    gate->stats.giving += bytes;
     lock_drop(&gate->lock);
     return bytes;
 }
@@ -624,11 +687,11 @@ int gate_rename(struct gate *gate, const char *from, const char *to)
     if (released(gate, GATE_METADATA, result))
         result = file_rename(from, to);
     if (result != 0) {
-        settle(gate, replaces);
+        given_or_not(gate, replaces);
         return failed(gate, FILE_OP_RENAME, class_of(gate, from), from, result);
     }
     lock_take(&gate->lock);
-    gate->stats.in_flight -= replaces;
+    gate->stats.giving -= replaces;
     struct node *moved = find(gate, from), *replaced = find(gate, to);
     if (replaced && replaced != moved)
         unname(gate, replaced);
@@ -669,11 +732,11 @@ int gate_remove(struct gate *gate, const char *path)
     uint64_t bytes = going(gate, path);
     int result = file_remove(path);
     if (result != 0 && result != -ENOENT) {
-        settle(gate, bytes);
+        given_or_not(gate, bytes);
         return failed(gate, FILE_OP_REMOVE, class_of(gate, path), path, result);
     }
     lock_take(&gate->lock);
-    gate->stats.in_flight -= bytes;
+    gate->stats.giving -= bytes;
     struct node *node = find(gate, path);
     if (node)
         unname(gate, node);

@@ -10,7 +10,7 @@
 #define DEFAULT_MS    100
 #define LOOKS_MAX     5 /* tries to look while nothing moves */
 #define LOOK_PAUSE_US 500
-#define LOOK_STILL    (64 * 1024) /* bytes that may move */
+#define LOOK_STILL    (64 * 1024) /* bytes in doubt that are good enough */
 
 struct volume {
     struct gate *gate;
@@ -80,26 +80,43 @@ void volume_set_interval(struct volume *v, unsigned ms)
 
 /* ---- the sampler ---- */
 
-/* Asks the file system, at a moment when no larger part of our own blocks is on its way to us or
- * back, so that it can be said which of them its answer counts. If there is no such moment, they
- * count as taken twice, until the next sample. */
+int64_t volume_taken(const struct gate_stats *before, const struct gate_stats *after,
+                     uint64_t *doubt)
+{
+    int64_t given = (int64_t)(after->given_back - before->given_back);
+    int64_t most = after->taken_bytes - (int64_t)after->unasked + given;
+    int64_t least = before->taken_bytes - (int64_t)(before->unasked + before->asking) - given -
+                    (int64_t)after->giving;
+    *doubt = most > least ? (uint64_t)(most - least) : 0;
+    return least;
+}
+
+/* Asks the file system how much is free, some times over while larger parts of our own blocks are
+ * on their way to us or back; the answer with the least doubt is the sample. What is in doubt
+ * then counts as taken twice, until the next sample. */
 static int look(const struct volume *v, const char *dir, struct guard_sample *sample)
 {
-    int result = 0;
-    bool still = false;
-    for (unsigned tries = 0; tries < LOOKS_MAX && !still && result == 0; tries++) {
+    uint64_t least = UINT64_MAX;
+    for (unsigned tries = 0; tries < LOOKS_MAX && least > LOOK_STILL; tries++) {
         struct gate_stats before, after;
+        struct file_volume volume;
+        uint64_t doubt;
         if (tries != 0)
             clock_sleep_us(LOOK_PAUSE_US);
         gate_stats(v->gate, &before);
-        result = file_volume(dir, &sample->volume);
+        int result = file_volume(dir, &volume);
         gate_stats(v->gate, &after);
+        if (result != 0)
+            return result;
+        int64_t taken = volume_taken(&before, &after, &doubt);
+        if (doubt >= least)
+            continue;
+        least = doubt;
+        sample->volume = volume;
         sample->own = before.own_bytes;
-        sample->taken = before.taken_bytes - (int64_t)before.in_flight;
-        int64_t moved = after.taken_bytes - before.taken_bytes;
-        still = before.in_flight <= LOOK_STILL && moved <= LOOK_STILL && moved >= -LOOK_STILL;
+        sample->taken = taken;
     }
-    return result;
+    return 0;
 }
 
 void volume_sample_now(struct volume *v)

@@ -391,6 +391,13 @@ static void a_failed_allocation_costs_nothing(void **state)
     assert_int_equal(gate_allocate(file, 0, 100 * KIB), -ENOSPC);
     assert_int_equal(gate_own_bytes(f->gate), 0);
     assert_int_equal(f->errors, 1);
+    fault("op=allocate,errno=ENOSPC,skip=2,times=1"); /* after two pieces */
+    assert_int_equal(gate_allocate(file, 0, 1024 * KIB), -ENOSPC);
+    assert_int_equal(gate_own_bytes(f->gate), 0);
+    struct gate_stats stats;
+    gate_stats(f->gate, &stats);
+    assert_int_equal(stats.taken_bytes, 0);
+    assert_int_equal(stats.unasked + stats.asking + stats.giving, 0);
     assert_int_equal(gate_allocate(file, 0, 100 * KIB), 0);
     gate_close(file);
 }
