@@ -81,10 +81,15 @@ enum rdb_type {
 #define RDB_COMPRESS_MIN 21                  /* bytes: shorter strings are not worth it */
 #define RDB_COMPRESS_MAX (16u * 1024 * 1024) /* larger ones are written as they are */
 
+#define RDB_PACKED_HEAD_MAX (1 + 2 * RDB_LENGTH_MAX)
+
 /* Encodes a length into out; returns how many bytes it took. */
 size_t rdb_length(uint8_t out[RDB_LENGTH_MAX], uint64_t len);
 /* Appends a string: as a number if it is one, compressed if asked for and smaller, else plain. */
 void rdb_append_string(struct bytes *out, struct slice s, bool compress);
+/* What stands in front of the bytes of a string of `len` bytes that is compressed to packed_len;
+ * returns its length. */
+size_t rdb_packed_head(uint8_t out[RDB_PACKED_HEAD_MAX], size_t packed_len, size_t len);
 void rdb_append_length(struct bytes *out, uint64_t len);
 
 #endif

@@ -13,6 +13,12 @@
  * room an allocation has is kept on the side that was pushed to last, so that neither end's pushes
  * and pops move the elements of a chunk each time.
  *
+ * With a depth of n, the n chunks at each end are as they are and those between them, the inner
+ * ones, are packed: compressed by LZF, if that saves CHUNK_PACK_SAVES bytes of at least
+ * CHUNK_PACK_MIN. What reads an inner chunk unpacks a copy that belongs to the place (struct
+ * chunks_at) and is freed when the place leaves the chunk; the chunk stays packed. What changes one
+ * unpacks it, and packs it again when it is done.
+ *
  * Not locked: the owner guards it.
  */
 #ifndef SPILLWAY_STRUCT_CHUNKS_H
@@ -28,28 +34,42 @@ struct chunks_limits {
     size_t plain_min; /* elements of so many bytes are kept plain; below LISTPACK_BYTES_MAX */
 };
 
+#define CHUNK_PACK_MIN   48    /* bytes: smaller chunks are not packed */
+#define CHUNK_PACK_SAVES 8     /* bytes that packing must save at least */
+#define CHUNKS_DEPTH_MAX 65535 /* a larger depth is taken for this one */
+
 struct chunk {
     struct chunk *prev, *next;
-    unsigned char *data; /* a listpack, or plain bytes */
-    size_t bytes;        /* of data */
+    unsigned char *data; /* a listpack, or plain bytes; packed: the compressed form of it */
+    size_t bytes;        /* of the listpack or the plain bytes, packed or not */
     uint32_t count;      /* elements */
     uint32_t gap;        /* idle bytes in front of data, where its allocation begins */
+    uint32_t packed;     /* bytes of the compressed form; 0: not packed */
     bool plain;
+    bool inner; /* not among the chunks at the ends that are never packed */
+    bool vain;  /* inner, and packing it has not saved enough */
 };
 
 struct chunks {
     struct chunk *first, *last;
-    size_t count;       /* elements */
-    size_t chunk_count; /* chunks */
+    size_t count;            /* elements */
+    size_t chunk_count : 46; /* chunks */
+    size_t depth : 16;       /* chunks at each end that are never packed; 0: none is packed */
+    size_t zoned : 1;        /* there are inner chunks */
+    size_t unsettled : 1;    /* chunks have come or gone since `inner` was looked after */
 };
 
-/* A place: an element. Whatever changes the sequence makes it void, unless it says otherwise. */
+/* A place: an element. Whatever changes the sequence makes it void, unless it says otherwise. A
+ * place that is not void and not used any more is given to chunks_done, except at the first or the
+ * last element, where it owns nothing. */
 struct chunks_at {
     struct chunk *chunk;
-    uint32_t position; /* in the chunk's listpack */
+    unsigned char *data; /* the chunk's, or an unpacked copy of it */
+    uint32_t position;   /* in the listpack; 0: the chunk is plain */
+    bool owned;          /* data is a copy */
 };
 
-struct chunks *chunks_new(void);
+struct chunks *chunks_new(size_t depth);
 void chunks_free(struct chunks *c);
 struct chunks *chunks_copy(const struct chunks *c);
 /* Takes over a listpack that is not empty, or plain bytes (from mem), as the last chunk. */
@@ -64,18 +84,26 @@ size_t chunks_memory(const struct chunks *c, size_t samples);
 bool chunks_seek(const struct chunks *c, int64_t index, struct chunks_at *at);
 bool chunks_next(struct chunks_at *at); /* false: it was the last; at is void */
 bool chunks_prev(struct chunks_at *at);
-/* The element: borrowed from its chunk, or, if it is an integer, printed to room. */
+void chunks_leave(struct chunks_at *at); /* of chunks_done */
+ALWAYS_INLINE void chunks_done(struct chunks_at *at)
+{
+    if (UNLIKELY(at->chunk->inner))
+        chunks_leave(at);
+}
+/* The element: borrowed until the place leaves the chunk, or, if it is an integer, printed to
+ * room. */
 struct slice chunks_text(const struct chunks_at *at, char room[LISTPACK_TEXT]);
 bool chunks_equals(const struct chunks_at *at, struct slice value);
 
 void chunks_push(struct chunks *c, const struct chunks_limits *limits, struct slice value,
                  bool front);
 /* Behind the place, or in front of it. */
-void chunks_insert(struct chunks *c, const struct chunks_limits *limits, const struct chunks_at *at,
+void chunks_insert(struct chunks *c, const struct chunks_limits *limits, struct chunks_at *at,
                    struct slice value, bool behind);
-void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
-                    const struct chunks_at *at, struct slice value);
-/* Removes the element, goes to the one behind it (backwards: in front of it). False: none. */
+void chunks_replace(struct chunks *c, const struct chunks_limits *limits, struct chunks_at *at,
+                    struct slice value);
+/* Removes the element, goes to the one behind it (backwards: in front of it). False: none. An inner
+ * chunk is packed again when the place leaves it. */
 bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards);
 /* Removes up to `count` elements from the index-th (not negative) on; how many there were. */
 size_t chunks_delete_range(struct chunks *c, size_t index, size_t count);

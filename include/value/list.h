@@ -4,6 +4,9 @@
  * adds elements turns the first into the second before list-max-listpack-size is passed;
  * list_settle turns back what has shrunk to one chunk of half of that, as Redis 7.2 does. Functions
  * that take a struct value * may change its pointer and encoding.
+ *
+ * How many chunks at each end are never packed (list-compress-depth) a list of chunks is told when
+ * it becomes one, and its copies have it of it: a changed directive is for later ones.
  */
 #ifndef SPILLWAY_VALUE_LIST_H
 #define SPILLWAY_VALUE_LIST_H
@@ -12,7 +15,8 @@
 #include "value/class.h"
 #include "value/limits.h"
 
-/* An element of a list: of the value it was found in, and void after a change. */
+/* An element of a list: of the value it was found in, and void after a change. One that is neither
+ * void nor at the first or last element is given to list_done when it is not used any more. */
 struct list_at {
     struct chunks_at place; /* of a listpack only the position */
 };
@@ -30,7 +34,9 @@ void list_settle(struct value *list, const struct value_limits *limits, bool shr
 bool list_seek(struct value list, int64_t index, struct list_at *at);
 bool list_next(struct value list, struct list_at *at); /* false: it was the last */
 bool list_prev(struct value list, struct list_at *at);
-/* The element: borrowed from the list, or, if it is an integer, printed to room. */
+void list_done(struct value list, struct list_at *at);
+/* The element: borrowed until the place is moved, changed or done, or, if it is an integer, printed
+ * to room. */
 struct slice list_text(struct value list, const struct list_at *at, char room[LISTPACK_TEXT]);
 bool list_equals(struct value list, const struct list_at *at, struct slice value);
 
@@ -47,7 +53,7 @@ size_t list_remove_range(struct value *list, size_t index, size_t count);
 
 /* For the codecs of RDB: a list of what was read, piece by piece, from the first element on; in the
  * end list_settle(&list, limits, false). */
-struct value list_begin(void);
+struct value list_begin(const struct value_limits *limits);
 void list_adopt(struct value list, unsigned char *listpack);    /* not empty */
 void list_adopt_plain(struct value list, struct slice element); /* copied */
 void list_append(struct value list, const struct value_limits *limits, struct slice element);

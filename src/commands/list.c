@@ -31,7 +31,7 @@ size_t list_push_values(struct call *call, const struct key *key, struct entry *
     return list_count(list);
 }
 
-/* Replies `count` elements, all of them there, from a place on. */
+/* Replies `count` elements, all of them there, from a place on, which is done then. */
 static void reply_elements(struct call *call, struct value list, struct list_at *at, size_t count,
                            bool backwards)
 {
@@ -42,6 +42,7 @@ static void reply_elements(struct call *call, struct value list, struct list_at 
             backwards ? list_prev(list, at) : list_next(list, at);
         reply_bulk(call->reply, list_text(list, at, room));
     }
+    list_done(list, at);
 }
 
 void list_reply_end(struct call *call, struct value list, size_t count, bool front)
@@ -175,10 +176,13 @@ static void lindex_command(struct call *call)
     int64_t index = 0;
     if (!list_find(call, &key, FIND_READ, &entry) || (entry && !call_i64(call, 2, &index, NULL)))
         return;
-    if (entry && list_seek(entry_value(entry), index, &at))
-        reply_bulk(call->reply, list_text(entry_value(entry), &at, room));
-    else
+    struct value list = entry ? entry_value(entry) : (struct value){0};
+    if (entry && list_seek(list, index, &at)) {
+        reply_bulk(call->reply, list_text(list, &at, room));
+        list_done(list, &at);
+    } else {
         reply_null(call->reply);
+    }
 }
 
 /* The elements from `start` to `stop`, both counted and from the end if negative, of `len`: the
@@ -230,8 +234,8 @@ static void lset_command(struct call *call)
     }
     if (!call_i64(call, 2, &index, NULL))
         return;
-    struct list_at at;
-    if (!list_seek(entry_value(entry), index, &at)) {
+    int64_t len = (int64_t)list_count(entry_value(entry));
+    if (index >= len || index < -len) {
         call_error(call, "ERR index out of range");
         return;
     }

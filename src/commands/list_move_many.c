@@ -64,6 +64,8 @@ static void take(struct value list, bool front, size_t count, struct taken *out)
         lengths[out->count] = text.len;
         there = front ? list_next(list, &at) : list_prev(list, &at);
     }
+    if (there)
+        list_done(list, &at);
     const char *data = bytes_slice(&out->text).data;
     for (size_t i = 0; i < out->count; i++) {
         out->values[i] = slice_of(data, lengths[i]);

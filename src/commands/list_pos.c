@@ -61,6 +61,8 @@ static size_t reply_matches(struct call *call, struct value list, const struct o
         looked++;
         more = options->backwards ? list_prev(list, &at) : list_next(list, &at);
     }
+    if (more)
+        list_done(list, &at);
     return found;
 }
 

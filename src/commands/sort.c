@@ -279,6 +279,8 @@ static void add_of_list(struct value list, size_t first, size_t count, bool back
         add_element(out, list_text(list, &at, room));
         there = backwards ? list_prev(list, &at) : list_next(list, &at);
     }
+    if (there)
+        list_done(list, &at);
 }
 
 static void add_of_zset(struct value z, size_t first, size_t count, bool backwards,
@@ -498,17 +500,29 @@ static void give(struct call *call, struct elements *elements, struct range rang
 /* Logs the list itself: who reads the log later sees fields that no more were seen here. */
 static void log_result(struct call *call, struct slice name, struct value list)
 {
-    char rooms[LOGGED_AT_ONCE][LISTPACK_TEXT];
+    char room[LISTPACK_TEXT];
+    size_t ends[LOGGED_AT_ONCE];
     struct slice argv[2 + LOGGED_AT_ONCE] = {SLICE("RPUSH"), name};
+    struct bytes texts = {0}; /* copies: a place that moves on may take its element along */
     struct list_at at;
     plain_effect_delete(call, name, false);
     bool there = list_seek(list, 0, &at);
     while (there) {
         uint32_t count = 0;
-        for (; there && count < LOGGED_AT_ONCE; there = list_next(list, &at), count++)
-            argv[2 + count] = list_text(list, &at, rooms[count]);
+        texts.len = 0;
+        for (; there && count < LOGGED_AT_ONCE; there = list_next(list, &at), count++) {
+            struct slice text = list_text(list, &at, room);
+            bytes_append(&texts, text.data, text.len);
+            ends[count] = texts.len;
+        }
+        const char *data = bytes_slice(&texts).data;
+        for (uint32_t i = 0; i < count; i++) {
+            size_t begin = i != 0 ? ends[i - 1] : 0;
+            argv[2 + i] = slice_of(data + begin, ends[i] - begin);
+        }
         call_effect(call, 2 + count, argv);
     }
+    bytes_free(&texts);
 }
 
 static void store(struct call *call, uint32_t target, struct value list, size_t count, bool passing)
@@ -541,7 +555,7 @@ static void answer(struct call *call, const struct options *options, struct elem
     struct pattern *patterns = read_gets(call, &gets);
     size_t count = range.last >= range.first ? (size_t)(range.last - range.first + 1) * gets : 0;
     if (options->target != 0) {
-        struct value list = list_begin();
+        struct value list = list_begin(list_limits_of(call));
         give(call, elements, range, patterns, gets, &list);
         store(call, options->target, list, count, elements->passing);
         reply_int(call->reply, (int64_t)count);

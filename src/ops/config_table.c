@@ -293,7 +293,7 @@ const struct config_directive config_directives[] = {
            .alias = "zset-max-ziplist-value"),
     INT("list-max-listpack-size", list_max_listpack_size, "-2", INT_MIN, INT_MAX, 0,
         .alias = "list-max-ziplist-size"),
-    INT("list-compress-depth", list_compress_depth, "0", 0, INT_MAX, NONE),
+    INT("list-compress-depth", list_compress_depth, "0", 0, INT_MAX, 0),
     MEMORY("hll-sparse-max-bytes", hll_sparse_max_bytes, "3000", 0, 0),
     MEMORY("stream-node-max-bytes", stream_node_max_bytes, "4096", 0, NONE),
     INT("stream-node-max-entries", stream_node_max_entries, "100", 0, INT64_MAX, NONE),

@@ -1,7 +1,8 @@
 /* rdb_list.c - lists in RDB: written as nodes (type 18), read in all forms that redis-server has
  * written.
  *
- * A node is its kind, 1 for a plain element, 2 for a listpack, and a string with its bytes.
+ * A node is its kind, 1 for a plain element, 2 for a listpack, and a string with its bytes. That of
+ * a packed chunk is the compressed form as it stands in the chunk.
  */
 #include "persist/rdb_value.h"
 #include "persist/ziplist.h"
@@ -22,6 +23,19 @@ static void append_node(struct bytes *out, enum node_kind kind, const void *data
     rdb_append_string(out, slice_of(data, len), compress);
 }
 
+static enum node_kind kind_of(const struct chunk *c)
+{
+    return c->plain ? NODE_PLAIN : NODE_PACKED;
+}
+
+static void append_packed_node(struct bytes *out, const struct chunk *c)
+{
+    uint8_t head[RDB_PACKED_HEAD_MAX];
+    rdb_append_length(out, kind_of(c));
+    bytes_append(out, head, rdb_packed_head(head, c->packed, c->bytes));
+    bytes_append(out, c->data, c->packed);
+}
+
 void rdb_list_append_listpack(const struct entry *entry, bool compress, struct bytes *out)
 {
     const unsigned char *listpack = entry_pointer(entry);
@@ -34,13 +48,24 @@ void rdb_list_append_quicklist(const struct entry *entry, bool compress, struct 
     const struct chunks *chunks = entry_pointer(entry);
     rdb_append_length(out, chunks->chunk_count);
     for (const struct chunk *c = chunks->first; c != NULL; c = c->next)
-        append_node(out, c->plain ? NODE_PLAIN : NODE_PACKED, c->data, c->bytes, compress);
+        if (c->packed != 0)
+            append_packed_node(out, c);
+        else
+            append_node(out, kind_of(c), c->data, c->bytes, compress);
 }
 
 static void node_parts(struct bytes *parts, enum node_kind kind, const void *data, size_t len)
 {
     rdb_parts_length(parts, kind);
     rdb_parts_string(parts, slice_of(data, len));
+}
+
+static void packed_node_parts(struct bytes *parts, const struct chunk *c)
+{
+    uint8_t head[RDB_PACKED_HEAD_MAX];
+    rdb_parts_length(parts, kind_of(c));
+    rdb_parts_add(parts, head, rdb_packed_head(head, c->packed, c->bytes), false);
+    rdb_parts_add(parts, c->data, c->packed, false);
 }
 
 bool rdb_list_slice_listpack(struct rdb_walk *walk, size_t items, struct bytes *parts)
@@ -62,9 +87,13 @@ bool rdb_list_slice_quicklist(struct rdb_walk *walk, size_t items, struct bytes 
     }
     for (size_t i = 0; i < items && walk->chunk != NULL; i++, walk->chunk = walk->chunk->next) {
         const struct chunk *c = walk->chunk;
-        if (i != 0 && items != SIZE_MAX && parts->len - before + c->bytes > RDB_SLICE_BYTES)
+        size_t bytes = c->packed != 0 ? c->packed : c->bytes;
+        if (i != 0 && items != SIZE_MAX && parts->len - before + bytes > RDB_SLICE_BYTES)
             break;
-        node_parts(parts, c->plain ? NODE_PLAIN : NODE_PACKED, c->data, c->bytes);
+        if (c->packed != 0)
+            packed_node_parts(parts, c);
+        else
+            node_parts(parts, kind_of(c), c->data, c->bytes);
     }
     return walk->chunk != NULL;
 }
@@ -133,7 +162,7 @@ static bool read_parts(struct reading *reading, uint8_t rdb_type)
 
 bool rdb_list_read(struct rdb_reader *r, uint8_t rdb_type, struct dump_value *out)
 {
-    struct reading reading = {.r = r, .list = list_begin()};
+    struct reading reading = {.r = r, .list = list_begin(r->limits)};
     bool ok = read_parts(&reading, rdb_type);
     bytes_free(&reading.buffer);
     if (!ok) {

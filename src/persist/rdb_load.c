@@ -3,19 +3,18 @@
 #include "persist/rdb_load.h"
 
 #include <errno.h>
-#include <liblzf/lzf.h>
 #include "base/clock.h"
 #include "base/crc64.h"
 #include "base/log.h"
+#include "base/lzf.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "persist/rdb.h"
 #include "persist/rdb_value.h"
 
-#define WINDOW_BYTES   (256u * 1024)
-#define STRING_STEP    (1024u * 1024) /* how far a buffer runs ahead of the bytes that came */
-#define PROGRESS_KEYS  4096
-#define LZF_EXPAND_MAX 264 /* bytes one compressed byte can stand for, at most */
+#define WINDOW_BYTES  (256u * 1024)
+#define STRING_STEP   (1024u * 1024) /* how far a buffer runs ahead of the bytes that came */
+#define PROGRESS_KEYS 4096
 
 /* ---- the reader ---- */
 
@@ -203,7 +202,7 @@ static bool read_lzf(struct rdb_reader *r, struct bytes *out)
         r->error = -ENOMEM;
         ok = rdb_fail(r, "not enough memory for a string");
     }
-    if (ok && lzf_decompress(packed.data, (unsigned)packed_len, plain, (unsigned)len) != len)
+    if (ok && !lzf_unpack(bytes_slice(&packed), plain, (size_t)len))
         ok = rdb_fail(r, "a compressed string that does not unpack");
     bytes_free(&packed);
     if (!ok) {

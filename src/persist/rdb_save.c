@@ -6,8 +6,8 @@
  */
 #include "persist/rdb_save.h"
 
-#include <liblzf/lzf.h>
 #include "base/crc64.h"
+#include "base/lzf.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "persist/dump.h"
@@ -65,21 +65,27 @@ static size_t encode_number(uint8_t out[5], struct slice s)
     return 1 + bytes;
 }
 
+size_t rdb_packed_head(uint8_t out[RDB_PACKED_HEAD_MAX], size_t packed_len, size_t len)
+{
+    size_t n = 0;
+    out[n++] = RDB_ENC_LZF;
+    n += rdb_length(out + n, packed_len);
+    n += rdb_length(out + n, len);
+    return n;
+}
+
 /* Appends the string compressed. False, with nothing appended, if that does not make it smaller. */
 static bool append_compressed(struct bytes *out, struct slice s)
 {
-    uint8_t head[1 + 2 * RDB_LENGTH_MAX];
+    uint8_t head[RDB_PACKED_HEAD_MAX];
     size_t room = s.len - 4; /* what the longer head would eat */
     bytes_reserve(out, sizeof head + room);
     /* Compressed behind the largest head there can be, then moved up against the real one. */
     char *place = out->data + out->len + sizeof head;
-    unsigned len = lzf_compress(s.data, (unsigned)s.len, place, (unsigned)room);
+    size_t len = lzf_pack(s, place, room);
     if (len == 0)
         return false;
-    size_t n = 0;
-    head[n++] = RDB_ENC_LZF;
-    n += rdb_length(head + n, len);
-    n += rdb_length(head + n, s.len);
+    size_t n = rdb_packed_head(head, len, s.len);
     memcpy(out->data + out->len, head, n);
     memmove(out->data + out->len + n, place, len);
     out->len += n + len;
@@ -175,6 +181,17 @@ static void put_string(struct rdb_writer *w, struct slice s)
     emit(w, s.data, s.len);
 }
 
+/* Bytes as they are; large ones go to the sink without a copy in the buffer. */
+static void put_bytes(struct rdb_writer *w, struct slice s)
+{
+    if (s.len < FLUSH_AT) {
+        bytes_append(&w->buffer, s.data, s.len);
+        return;
+    }
+    flush(w);
+    emit(w, s.data, s.len);
+}
+
 static void put_opcode(struct rdb_writer *w, uint8_t opcode)
 {
     bytes_append_char(&w->buffer, (char)opcode);
@@ -232,12 +249,7 @@ void rdb_put_resize(struct rdb_writer *w, uint32_t db, uint64_t keys, uint64_t e
 static void put_argument(struct rdb_writer *w, struct slice s)
 {
     bytes_printf(&w->buffer, "$%zu\r\n", s.len);
-    if (s.len < FLUSH_AT) {
-        bytes_append(&w->buffer, s.data, s.len);
-    } else {
-        flush(w);
-        emit(w, s.data, s.len);
-    }
+    put_bytes(w, s);
     bytes_append(&w->buffer, "\r\n", 2);
 }
 
@@ -305,14 +317,10 @@ static void put_rdb_head(struct rdb_writer *w, const struct rdb_record *record)
 static void put_rdb(struct rdb_writer *w, const struct rdb_record *record)
 {
     put_rdb_head(w, record);
-    if (record->type == RDB_TYPE_STRING) {
+    if (record->type == RDB_TYPE_STRING)
         put_string(w, record->value);
-    } else if (record->value.len >= FLUSH_AT) {
-        flush(w);
-        emit(w, record->value.data, record->value.len);
-    } else {
-        bytes_append(&w->buffer, record->value.data, record->value.len);
-    }
+    else
+        put_bytes(w, record->value);
 }
 
 void rdb_put_record(struct rdb_writer *w, const struct rdb_record *record)
@@ -336,16 +344,17 @@ void rdb_begin_record(struct rdb_writer *w, const struct rdb_record *record)
 
 void rdb_put_parts(struct rdb_writer *w, struct slice parts)
 {
-    struct bytes *out = w->commands ? &w->payload : &w->buffer;
     struct slice part;
     bool string;
     while (rdb_parts_next(&parts, &part, &string)) {
-        if (!string)
-            bytes_append(out, part.data, part.len);
+        if (w->commands && string)
+            rdb_append_string(&w->payload, part, w->compress);
         else if (w->commands)
-            rdb_append_string(out, part, w->compress);
-        else
+            bytes_append(&w->payload, part.data, part.len);
+        else if (string)
             put_string(w, part);
+        else
+            put_bytes(w, part);
         if (w->buffer.len >= FLUSH_AT)
             flush(w);
     }

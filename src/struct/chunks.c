@@ -1,11 +1,22 @@
-/* chunks.c - linked listpacks: finding a place, and splitting and merging where something is
- * written. */
+/* chunks.c - linked listpacks: finding a place, splitting and merging where something is written,
+ * and packing what is far from the ends.
+ *
+ * With a depth, between two calls: `inner` is true of exactly the chunks that have at least `depth`
+ * others on each side, none of the rest is packed, and every inner chunk is packed or `vain`, but
+ * one from which an element was removed by a place that is still there. Which chunks are inner
+ * changes only when chunks come or go; what links or unlinks them says so (unsettled), a chunk that
+ * comes between inner ones is one itself, and settle() walks `depth` chunks from each end to set
+ * right the rest.
+ */
 #include "struct/chunks.h"
+#include "base/lzf.h"
 #include "base/mem.h"
 #include "base/panic.h"
 
 #define DOUBLING_FROM 4  /* chunks */
 #define ELEMENT_MAX   10 /* bytes that a listpack needs for an element besides its text */
+#define ADDED_MAX     2  /* chunks that one change adds */
+#define CHANGED_MAX   5  /* chunks in a row that one change may leave unpacked */
 
 /* ---- chunks ---- */
 
@@ -55,7 +66,10 @@ static void link_behind(struct chunks *c, struct chunk *before, struct chunk *ch
         chunk->next->prev = chunk;
     else
         c->last = chunk;
+    chunk->inner =
+        (chunk->prev != NULL && chunk->prev->inner) || (chunk->next != NULL && chunk->next->inner);
     c->chunk_count++;
+    c->unsettled = true;
 }
 
 static void unlink_chunk(struct chunks *c, struct chunk *chunk)
@@ -69,6 +83,7 @@ static void unlink_chunk(struct chunks *c, struct chunk *chunk)
     else
         c->last = chunk->prev;
     c->chunk_count--;
+    c->unsettled = true;
     chunk_free(chunk);
 }
 
@@ -139,11 +154,143 @@ static void give_back(struct chunk *chunk)
         trim(chunk);
 }
 
+/* ---- packing ---- */
+
+/* Packs an inner chunk that is not packed, if it is worth it. */
+static void pack(struct chunk *chunk)
+{
+    if (!chunk->inner || chunk->packed != 0 || chunk->vain)
+        return;
+    chunk->vain = true;
+    if (chunk->bytes < CHUNK_PACK_MIN || chunk->bytes > UINT32_MAX)
+        return;
+    unsigned char *packed = mem_try_alloc(chunk->bytes);
+    if (packed == NULL)
+        return;
+    size_t len = lzf_pack(slice_of(chunk->data, chunk->bytes), packed, chunk->bytes);
+    if (len != 0 && len + CHUNK_PACK_SAVES <= chunk->bytes) {
+        mem_free(block_of(chunk));
+        chunk->data = mem_dup(packed, len);
+        chunk->gap = 0;
+        chunk->packed = (uint32_t)len;
+        chunk->vain = false;
+    }
+    mem_free(packed);
+}
+
+/* What the chunk holds, which is packed, in a block of its own. */
+static unsigned char *unpacked(const struct chunk *chunk)
+{
+    unsigned char *data = mem_alloc(chunk->bytes);
+    bool whole = lzf_unpack(slice_of(chunk->data, chunk->packed), data, chunk->bytes);
+    if (UNLIKELY(!whole))
+        PANIC("a packed chunk of a list does not unpack");
+    return data;
+}
+
+static void unpack_to(struct chunk *chunk, unsigned char *data)
+{
+    mem_free(chunk->data);
+    chunk->data = data;
+    chunk->packed = 0;
+}
+
+/* To be called before a chunk that may be an inner one is changed or merged. */
+static void open_chunk(struct chunk *chunk)
+{
+    if (LIKELY(!chunk->inner))
+        return;
+    if (chunk->packed != 0)
+        unpack_to(chunk, unpacked(chunk));
+    chunk->vain = false;
+}
+
+/* The same for the chunk of a place, which may have unpacked it already. */
+static void open_at(struct chunks_at *at)
+{
+    if (UNLIKELY(at->owned))
+        unpack_to(at->chunk, at->data);
+    at->owned = false;
+    at->chunk->vain = false;
+}
+
+static void drop_copy(struct chunks_at *at)
+{
+    if (UNLIKELY(at->owned))
+        mem_free(at->data);
+    at->owned = false;
+}
+
+void chunks_leave(struct chunks_at *at)
+{
+    drop_copy(at);
+    pack(at->chunk);
+}
+
+static void make_outer(struct chunk *chunk)
+{
+    open_chunk(chunk);
+    chunk->inner = false;
+}
+
+static void make_inner(struct chunk *chunk)
+{
+    chunk->inner = true;
+    pack(chunk);
+}
+
+/* Says of each chunk whether it is an inner one. Those that have become one are next to the ends'
+ * chunks. O(depth). */
+static void settle_ends(struct chunks *c)
+{
+    struct chunk *front = c->first, *back = c->last;
+    size_t ends = 2 * (size_t)c->depth;
+    c->unsettled = false;
+    if (c->chunk_count <= ends) {
+        for (; c->zoned && front != NULL; front = front->next)
+            make_outer(front);
+        c->zoned = false;
+        return;
+    }
+    c->zoned = true;
+    for (size_t i = 0; i < c->depth; i++, front = front->next, back = back->prev) {
+        make_outer(front);
+        make_outer(back);
+    }
+    size_t inner = MIN_OF(c->chunk_count - ends, (size_t)ADDED_MAX);
+    for (size_t i = 0; i < inner; i++, front = front->next, back = back->prev) {
+        make_inner(front);
+        make_inner(back);
+    }
+}
+
+/* To be called at the end of a change, with the chunk where those begin that may have been opened
+ * for it; NULL: the first. */
+static void settle(struct chunks *c, struct chunk *near)
+{
+    if (LIKELY(c->depth == 0))
+        return;
+    if (c->unsettled)
+        settle_ends(c);
+    if (near == NULL)
+        near = c->first;
+    for (size_t i = 0; c->zoned && i < CHANGED_MAX && near != NULL; i++, near = near->next)
+        pack(near);
+}
+
+/* For settle: a chunk that no change at `chunk` frees, in front of all that it opens. */
+static struct chunk *before_change(const struct chunks *c, const struct chunk *chunk)
+{
+    return c->depth != 0 && chunk->prev != NULL ? chunk->prev->prev : NULL;
+}
+
 /* ---- the whole ---- */
 
-struct chunks *chunks_new(void)
+struct chunks *chunks_new(size_t depth)
 {
-    return mem_zalloc(sizeof(struct chunks));
+    struct chunks *c = mem_zalloc(sizeof *c);
+    c->depth = MIN_OF(depth, (size_t)CHUNKS_DEPTH_MAX);
+    return c;
 }
 
 void chunks_free(struct chunks *c)
@@ -157,12 +304,19 @@ void chunks_free(struct chunks *c)
 
 struct chunks *chunks_copy(const struct chunks *c)
 {
-    struct chunks *copy = chunks_new();
+    struct chunks *copy = chunks_new(c->depth);
     for (const struct chunk *chunk = c->first; chunk != NULL; chunk = chunk->next) {
-        unsigned char *data = mem_dup(chunk->data, MAX_OF(chunk->bytes, 1u));
-        link_behind(copy, copy->last, chunk_new(data, chunk->bytes, chunk->count, chunk->plain));
+        size_t bytes = chunk->packed != 0 ? chunk->packed : MAX_OF(chunk->bytes, 1u);
+        struct chunk *other =
+            chunk_new(mem_dup(chunk->data, bytes), chunk->bytes, chunk->count, chunk->plain);
+        link_behind(copy, copy->last, other);
+        other->packed = chunk->packed;
+        other->inner = chunk->inner;
+        other->vain = chunk->vain;
     }
     copy->count = c->count;
+    copy->zoned = c->zoned;
+    copy->unsettled = c->unsettled;
     return copy;
 }
 
@@ -172,12 +326,14 @@ void chunks_adopt(struct chunks *c, unsigned char *listpack)
     ASSERT(count != 0);
     link_behind(c, c->last, chunk_new(listpack, listpack_bytes(listpack), (uint32_t)count, false));
     c->count += count;
+    settle(c, c->last);
 }
 
 void chunks_adopt_plain(struct chunks *c, void *data, size_t len)
 {
     link_behind(c, c->last, chunk_new(data, len, 1, true));
     c->count++;
+    settle(c, c->last);
 }
 
 unsigned char *chunks_give_up(struct chunks *c)
@@ -202,76 +358,95 @@ size_t chunks_memory(const struct chunks *c, size_t samples)
 
 /* ---- going about ---- */
 
-static void to_first(struct chunks_at *at, struct chunk *chunk)
+/* Goes into a chunk, but to no element of it yet. */
+static void enter(struct chunks_at *at, struct chunk *chunk)
 {
     at->chunk = chunk;
-    at->position = chunk->plain ? 0 : listpack_first(chunk->data);
+    at->owned = chunk->packed != 0;
+    at->data = LIKELY(!at->owned) ? chunk->data : unpacked(chunk);
 }
 
-static void to_last(struct chunks_at *at, struct chunk *chunk)
+/* Goes to the first or last element of a chunk; false: there is no chunk. */
+static bool to_end_of(struct chunks_at *at, struct chunk *chunk, bool last)
 {
-    at->chunk = chunk;
-    at->position = chunk->plain ? 0 : listpack_last(chunk->data);
+    if (chunk == NULL)
+        return false;
+    enter(at, chunk);
+    if (chunk->plain)
+        at->position = 0;
+    else
+        at->position = last ? listpack_last(at->data) : listpack_first(at->data);
+    return true;
+}
+
+/* The chunk of the index-th element, and how many elements of it are in front of that one; NULL:
+ * there is none. */
+ALWAYS_INLINE struct chunk *locate(const struct chunks *c, int64_t index, uint64_t *skip)
+{
+    uint64_t from_end = index < 0 ? -(uint64_t)index : c->count - (uint64_t)index; /* 1: the last */
+    if (index < 0 ? from_end > c->count : (uint64_t)index >= c->count)
+        return NULL;
+    struct chunk *chunk;
+    uint64_t before = c->count - from_end;
+    if (before < from_end) {
+        for (chunk = c->first; before >= chunk->count; chunk = chunk->next)
+            before -= chunk->count;
+    } else {
+        for (chunk = c->last; from_end > chunk->count; chunk = chunk->prev)
+            from_end -= chunk->count;
+        before = chunk->count - from_end;
+    }
+    *skip = before;
+    return chunk;
 }
 
 bool chunks_seek(const struct chunks *c, int64_t index, struct chunks_at *at)
 {
-    uint64_t from_end = index < 0 ? -(uint64_t)index : c->count - (uint64_t)index; /* 1: the last */
-    if (index < 0 ? from_end > c->count : (uint64_t)index >= c->count)
+    uint64_t skip;
+    struct chunk *chunk = locate(c, index, &skip);
+    if (chunk == NULL)
         return false;
-    uint64_t skip = c->count - from_end;
-    struct chunk *chunk;
-    if (skip < from_end) {
-        for (chunk = c->first; skip >= chunk->count; chunk = chunk->next)
-            skip -= chunk->count;
-    } else {
-        for (chunk = c->last; from_end > chunk->count; chunk = chunk->prev)
-            from_end -= chunk->count;
-        skip = chunk->count - from_end;
-    }
-    at->chunk = chunk;
-    at->position = chunk->plain ? 0 : listpack_seek(chunk->data, (int64_t)skip);
+    enter(at, chunk);
+    at->position = chunk->plain ? 0 : listpack_seek(at->data, (int64_t)skip);
     return true;
 }
 
 bool chunks_next(struct chunks_at *at)
 {
-    if (!at->chunk->plain) {
-        at->position = listpack_next(at->chunk->data, at->position);
+    if (at->position != 0) {
+        at->position = listpack_next(at->data, at->position);
         if (at->position != 0)
             return true;
     }
-    if (at->chunk->next == NULL)
-        return false;
-    to_first(at, at->chunk->next);
-    return true;
+    struct chunk *next = at->chunk->next;
+    chunks_done(at);
+    return to_end_of(at, next, false);
 }
 
 bool chunks_prev(struct chunks_at *at)
 {
-    if (!at->chunk->plain) {
-        at->position = listpack_prev(at->chunk->data, at->position);
+    if (at->position != 0) {
+        at->position = listpack_prev(at->data, at->position);
         if (at->position != 0)
             return true;
     }
-    if (at->chunk->prev == NULL)
-        return false;
-    to_last(at, at->chunk->prev);
-    return true;
+    struct chunk *prev = at->chunk->prev;
+    chunks_done(at);
+    return to_end_of(at, prev, true);
 }
 
 struct slice chunks_text(const struct chunks_at *at, char room[LISTPACK_TEXT])
 {
-    if (at->chunk->plain)
-        return slice_of(at->chunk->data, at->chunk->bytes);
-    return listpack_text(at->chunk->data, at->position, room);
+    if (at->position == 0)
+        return slice_of(at->data, at->chunk->bytes);
+    return listpack_text(at->data, at->position, room);
 }
 
 bool chunks_equals(const struct chunks_at *at, struct slice value)
 {
-    if (at->chunk->plain)
-        return slice_eq(slice_of(at->chunk->data, at->chunk->bytes), value);
-    return listpack_equals(at->chunk->data, at->position, value);
+    if (at->position == 0)
+        return slice_eq(slice_of(at->data, at->chunk->bytes), value);
+    return listpack_equals(at->data, at->position, value);
 }
 
 /* ---- adding ---- */
@@ -315,12 +490,14 @@ static void prepend_to(struct chunks *c, const struct chunks_limits *limits, str
 void chunks_push(struct chunks *c, const struct chunks_limits *limits, struct slice value,
                  bool front)
 {
-    if (!has_room(front ? c->first : c->last, limits, value))
+    if (!has_room(front ? c->first : c->last, limits, value)) {
         insert_chunk(c, limits, front ? NULL : c->last, value);
-    else if (front)
+        settle(c, c->last);
+    } else if (front) {
         prepend_to(c, limits, c->first, value);
-    else
+    } else {
         append_to(c, c->last, value);
+    }
 }
 
 /* Makes one chunk of `chunk` and the next if the limits allow. */
@@ -332,6 +509,8 @@ static void merge_with_next(struct chunks *c, const struct chunks_limits *limits
         chunk->bytes + next->bytes - LISTPACK_EMPTY > limits->bytes ||
         (size_t)chunk->count + next->count > limits->count)
         return;
+    open_chunk(chunk);
+    open_chunk(next);
     listpack_merge(whole(chunk), next->data, false);
     chunk->bytes = listpack_bytes(chunk->data);
     chunk->count += next->count;
@@ -352,19 +531,23 @@ static void split(struct chunks *c, struct chunk *chunk, uint32_t position)
 static void insert_between(struct chunks *c, const struct chunks_limits *limits,
                            struct chunk *before, struct chunk *after, struct slice value)
 {
-    if (has_room(before, limits, value))
+    if (has_room(before, limits, value)) {
+        open_chunk(before);
         append_to(c, before, value);
-    else if (has_room(after, limits, value))
+    } else if (has_room(after, limits, value)) {
+        open_chunk(after);
         prepend_to(c, limits, after, value);
-    else
+    } else {
         insert_chunk(c, limits, before, value);
+    }
 }
 
-void chunks_insert(struct chunks *c, const struct chunks_limits *limits, const struct chunks_at *at,
-                   struct slice value, bool behind)
+static void insert_at(struct chunks *c, const struct chunks_limits *limits, struct chunks_at *at,
+                      struct slice value, bool behind)
 {
     struct chunk *chunk = at->chunk;
     if (has_room(chunk, limits, value)) {
+        open_at(at);
         if (behind)
             listpack_insert_after(whole(chunk), at->position, value);
         else
@@ -374,12 +557,15 @@ void chunks_insert(struct chunks *c, const struct chunks_limits *limits, const s
     }
     uint32_t position = 0; /* of the element that will follow; 0: it is in the next chunk */
     if (!chunk->plain)
-        position = behind ? listpack_next(chunk->data, at->position) : at->position;
+        position = behind ? listpack_next(at->data, at->position) : at->position;
     if (behind && position == 0) {
+        drop_copy(at);
         insert_between(c, limits, chunk, chunk->next, value);
-    } else if (chunk->plain || position == listpack_first(chunk->data)) {
+    } else if (chunk->plain || position == LISTPACK_HEAD) {
+        drop_copy(at);
         insert_between(c, limits, chunk->prev, chunk, value);
     } else {
+        open_at(at);
         split(c, chunk, position);
         struct chunk *rest = chunk->next;
         insert_between(c, limits, chunk, rest, value);
@@ -388,34 +574,34 @@ void chunks_insert(struct chunks *c, const struct chunks_limits *limits, const s
     }
 }
 
+void chunks_insert(struct chunks *c, const struct chunks_limits *limits, struct chunks_at *at,
+                   struct slice value, bool behind)
+{
+    struct chunk *near = before_change(c, at->chunk);
+    insert_at(c, limits, at, value, behind);
+    settle(c, near);
+}
+
 /* ---- changing and removing ---- */
 
-void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
-                    const struct chunks_at *at, struct slice value)
+/* Of an element that is a chunk of its own: another one takes its place. */
+static void replace_chunk(struct chunks *c, const struct chunks_limits *limits, struct chunk *chunk,
+                          struct slice value)
 {
-    struct chunk *chunk = at->chunk;
-    bool plain = value.len >= limits->plain_min;
-    if (!chunk->plain && !plain) {
-        size_t fresh =
-            chunk->bytes - listpack_size_at(chunk->data, at->position) + listpack_size_of(value);
-        if (chunk->count == 1 || fresh <= MAX_OF(limits->bytes, chunk->bytes)) {
-            listpack_replace(whole(chunk), at->position, value);
-            chunk_changed(c, chunk, 0);
-            return;
-        }
-    }
-    if (chunk->count == 1) { /* the element is the chunk: another one takes its place */
-        insert_chunk(c, limits, chunk, value);
-        unlink_chunk(c, chunk);
-        c->count--;
-        return;
-    }
-    /* What follows the element is split off, the element goes, and the value comes between. */
-    uint32_t next = listpack_next(chunk->data, at->position);
+    insert_chunk(c, limits, chunk, value);
+    unlink_chunk(c, chunk);
+    c->count--;
+}
+
+/* What follows the element is split off, the element goes, and the value comes between. */
+static void replace_by_split(struct chunks *c, const struct chunks_limits *limits,
+                             struct chunk *chunk, uint32_t position, struct slice value)
+{
+    uint32_t next = listpack_next(chunk->data, position);
     if (next != 0)
         split(c, chunk, next);
     struct chunk *before = chunk, *after = chunk->next;
-    listpack_delete(whole(chunk), at->position);
+    listpack_delete(whole(chunk), position);
     chunk_changed(c, chunk, -1);
     if (chunk->count == 0) {
         before = chunk->prev;
@@ -425,6 +611,36 @@ void chunks_replace(struct chunks *c, const struct chunks_limits *limits,
     if (next != 0)
         merge_with_next(c, limits, after);
     merge_with_next(c, limits, before != NULL ? before->prev : NULL);
+}
+
+/* Whether the value may stand in the listpack instead of the element. */
+static bool replaces_in_place(const struct chunks_limits *limits, const struct chunks_at *at,
+                              struct slice value)
+{
+    const struct chunk *chunk = at->chunk;
+    if (chunk->plain || value.len >= limits->plain_min)
+        return false;
+    size_t fresh =
+        chunk->bytes - listpack_size_at(at->data, at->position) + listpack_size_of(value);
+    return chunk->count == 1 || fresh <= MAX_OF(limits->bytes, chunk->bytes);
+}
+
+void chunks_replace(struct chunks *c, const struct chunks_limits *limits, struct chunks_at *at,
+                    struct slice value)
+{
+    struct chunk *chunk = at->chunk, *near = before_change(c, chunk);
+    if (replaces_in_place(limits, at, value)) {
+        open_at(at);
+        listpack_replace(whole(chunk), at->position, value);
+        chunk_changed(c, chunk, 0);
+    } else if (chunk->count == 1) {
+        drop_copy(at);
+        replace_chunk(c, limits, chunk, value);
+    } else {
+        open_at(at);
+        replace_by_split(c, limits, chunk, at->position, value);
+    }
+    settle(c, near);
 }
 
 /* Removes elements, not all, from a chunk that is a listpack; returns as listpack_delete_many. */
@@ -445,51 +661,49 @@ static uint32_t delete_in(struct chunks *c, struct chunk *chunk, uint32_t positi
 
 bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards)
 {
-    struct chunk *chunk = at->chunk;
-    struct chunks_at other = *at;
+    struct chunk *chunk = at->chunk, *other = backwards ? chunk->prev : chunk->next;
     if (chunk->count == 1) {
-        bool more = backwards ? chunks_prev(&other) : chunks_next(&other);
+        drop_copy(at);
         unlink_chunk(c, chunk);
         c->count--;
-        *at = other;
-        return more;
+        settle(c, other);
+        return to_end_of(at, other, backwards);
     }
-    bool more = !backwards || chunks_prev(&other); /* before it: stays where it is */
+    open_at(at);
+    uint32_t before = backwards ? listpack_prev(chunk->data, at->position) : 0;
     uint32_t next = delete_in(c, chunk, at->position, 1);
-    if (!backwards && next != 0) {
-        other.position = next;
-    } else if (!backwards) {
-        more = chunk->next != NULL;
-        if (more)
-            to_first(&other, chunk->next);
-    }
-    *at = other;
-    return more;
+    at->data = chunk->data;
+    at->position = backwards ? before : next;
+    if (at->position != 0)
+        return true;
+    chunks_done(at);
+    return to_end_of(at, other, backwards);
 }
 
 size_t chunks_delete_range(struct chunks *c, size_t index, size_t count)
 {
-    struct chunks_at at;
-    if (index > INT64_MAX || !chunks_seek(c, (int64_t)index, &at))
+    uint64_t skip;
+    struct chunk *chunk = index <= INT64_MAX ? locate(c, (int64_t)index, &skip) : NULL;
+    if (chunk == NULL)
         return 0;
     count = MIN_OF(count, c->count - index);
     size_t left = count;
-    struct chunk *chunk = at.chunk;
-    uint32_t position = at.position;
+    struct chunk *near = chunk->prev;
     while (left != 0) {
         struct chunk *next = chunk->next;
-        bool from_first = chunk->plain || position == listpack_first(chunk->data);
-        if (from_first && chunk->count <= left) {
+        if (skip == 0 && chunk->count <= left) {
             left -= chunk->count;
             c->count -= chunk->count;
             unlink_chunk(c, chunk);
         } else {
             uint32_t was = chunk->count;
-            delete_in(c, chunk, position, left);
+            open_chunk(chunk);
+            delete_in(c, chunk, listpack_seek(chunk->data, (int64_t)skip), left);
             left -= was - chunk->count;
         }
         chunk = next;
-        position = chunk == NULL || chunk->plain ? 0 : listpack_first(chunk->data);
+        skip = 0;
     }
+    settle(c, near);
     return count;
 }

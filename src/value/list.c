@@ -26,6 +26,11 @@ struct chunks_limits list_limits(const struct value_limits *limits)
     return out;
 }
 
+static size_t depth_of(const struct value_limits *limits)
+{
+    return (size_t)RELAXED_LOAD(&limits->list_compress_depth);
+}
+
 /* ---- forms ---- */
 
 static bool is_small(struct value list)
@@ -43,9 +48,9 @@ size_t list_count(struct value list)
     return is_small(list) ? listpack_count(list.pointer) : ((struct chunks *)list.pointer)->count;
 }
 
-static void to_chunks(struct value *list)
+static void to_chunks(struct value *list, const struct value_limits *limits)
 {
-    struct chunks *chunks = chunks_new();
+    struct chunks *chunks = chunks_new(depth_of(limits));
     if (listpack_first(list->pointer) != 0)
         chunks_adopt(chunks, list->pointer);
     else
@@ -55,28 +60,28 @@ static void to_chunks(struct value *list)
 }
 
 /* To be called before values are added: whether the listpack would grow too large. */
-static void make_room(struct value *list, const struct chunks_limits *limits,
-                      const struct slice *values, size_t count)
+static void make_room(struct value *list, const struct value_limits *limits,
+                      const struct chunks_limits *most, const struct slice *values, size_t count)
 {
     if (!is_small(*list))
         return;
     size_t bytes = listpack_bytes(list->pointer), elements = listpack_count(list->pointer);
-    bool fits = count <= limits->count && elements <= limits->count - count;
+    bool fits = count <= most->count && elements <= most->count - count;
     for (size_t i = 0; fits && i < count; i++) {
         bytes += values[i].len;
-        fits = bytes <= limits->bytes && values[i].len < limits->plain_min;
+        fits = bytes <= most->bytes && values[i].len < most->plain_min;
     }
     if (!fits)
-        to_chunks(list);
+        to_chunks(list, limits);
 }
 
 void list_settle(struct value *list, const struct value_limits *limits, bool shrinking)
 {
     struct chunks_limits most = list_limits(limits);
     if (is_small(*list)) {
-        make_room(list, &most, NULL, 0);
+        make_room(list, limits, &most, NULL, 0);
         if (is_small(*list) && listpack_bytes(list->pointer) > most.bytes)
-            to_chunks(list);
+            to_chunks(list, limits);
         return;
     }
     const struct chunks *chunks = list->pointer;
@@ -95,7 +100,7 @@ bool list_seek(struct value list, int64_t index, struct list_at *at)
 {
     if (!is_small(list))
         return chunks_seek(list.pointer, index, &at->place);
-    at->place = (struct chunks_at){NULL, listpack_seek(list.pointer, index)};
+    at->place = (struct chunks_at){.position = listpack_seek(list.pointer, index)};
     return at->place.position != 0;
 }
 
@@ -113,6 +118,12 @@ bool list_prev(struct value list, struct list_at *at)
         return chunks_prev(&at->place);
     at->place.position = listpack_prev(list.pointer, at->place.position);
     return at->place.position != 0;
+}
+
+void list_done(struct value list, struct list_at *at)
+{
+    if (!is_small(list))
+        chunks_done(&at->place);
 }
 
 struct slice list_text(struct value list, const struct list_at *at, char room[LISTPACK_TEXT])
@@ -148,7 +159,7 @@ void list_push(struct value *list, const struct value_limits *limits, const stru
                size_t count, bool front)
 {
     struct chunks_limits most = list_limits(limits);
-    make_room(list, &most, values, count);
+    make_room(list, limits, &most, values, count);
     for (size_t i = 0; i < count; i++)
         push_one(list, &most, values[i], front);
 }
@@ -167,7 +178,7 @@ bool list_insert(struct value *list, const struct value_limits *limits, struct s
 {
     struct chunks_limits most = list_limits(limits);
     struct list_at at;
-    make_room(list, &most, &value, 1);
+    make_room(list, limits, &most, &value, 1);
     if (!list_seek(*list, 0, &at) || !find(*list, &at, pivot, false))
         return false;
     if (!is_small(*list)) {
@@ -191,7 +202,7 @@ bool list_set(struct value *list, const struct value_limits *limits, int64_t ind
     if (!list_seek(*list, index, &at))
         return false;
     if (is_small(*list)) {
-        make_room(list, &most, &value, 1);
+        make_room(list, limits, &most, &value, 1);
         if (!is_small(*list) && !list_seek(*list, index, &at))
             return false;
     }
@@ -228,8 +239,11 @@ size_t list_remove(struct value *list, struct slice value, size_t most, bool bac
     bool more = list_seek(*list, backwards ? -1 : 0, &at);
     while (more && find(*list, &at, value, backwards)) {
         more = delete_at(list, &at, backwards);
-        if (++removed == most)
+        if (++removed == most) {
+            if (more)
+                list_done(*list, &at);
             break;
+        }
     }
     return removed;
 }
@@ -248,9 +262,9 @@ size_t list_remove_range(struct value *list, size_t index, size_t count)
 
 /* ---- reading RDB ---- */
 
-struct value list_begin(void)
+struct value list_begin(const struct value_limits *limits)
 {
-    return (struct value){chunks_new(), TYPE_LIST, ENCODING_QUICKLIST};
+    return (struct value){chunks_new(depth_of(limits)), TYPE_LIST, ENCODING_QUICKLIST};
 }
 
 void list_adopt(struct value list, unsigned char *listpack)

@@ -1,5 +1,5 @@
-/* test_chunks.c - chunks against an array: every operation at random places, under several
- * limits. */
+/* test_chunks.c - chunks against an array: every operation at random places, under several limits,
+ * packed at several depths. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/lzf.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "struct/chunks.h"
@@ -20,12 +21,19 @@ struct model {
     size_t count;
 };
 
+enum contents { MIXED, TEXT, NOISE };
+static enum contents contents;
+
 static struct slice random_element(struct rand *r)
 {
+    static const char *const words[] = {"lorem ", "ipsum ", "dolor ", "sit ", "amet "};
     static char text[1000];
     uint64_t dice = rand_below(r, 100);
-    size_t len;
-    if (dice < 50) {
+    size_t len = 0;
+    if (contents == TEXT || (contents == MIXED && dice % 4 == 0)) {
+        for (uint64_t i = rand_below(r, dice < 95 ? 8 : 120); i > 0; i--)
+            len += (size_t)sprintf(text + len, "%s", words[rand_below(r, COUNT_OF(words))]);
+    } else if (contents == MIXED && dice < 50) {
         len = (size_t)snprintf(text, sizeof text, "%lld",
                                (long long)(rand_next(r) >> rand_below(r, 64)));
     } else {
@@ -53,6 +61,51 @@ static void model_remove(struct model *m, size_t at, size_t count)
     m->count -= count;
 }
 
+/* Whether packing is as the chunk's place and contents ask for. */
+static void check_packing(const struct chunks *c, const struct chunk *chunk, size_t index)
+{
+    bool inner = c->depth != 0 && index >= c->depth && c->chunk_count - index > c->depth;
+    assert_int_equal(chunk->inner, inner);
+    if (!inner) {
+        assert_int_equal(chunk->packed, 0);
+        assert_false(chunk->vain);
+        return;
+    }
+    assert_true(c->zoned);
+    assert_int_equal(chunk->vain, chunk->packed == 0);
+    if (chunk->packed != 0) {
+        assert_true(chunk->bytes >= CHUNK_PACK_MIN);
+        assert_true(chunk->packed + CHUNK_PACK_SAVES <= chunk->bytes);
+        assert_int_equal(chunk->gap, 0);
+        assert_true(mem_usable(chunk->data) <= mem_good_size(chunk->packed));
+        return;
+    }
+    char *out = mem_alloc(chunk->bytes + 1);
+    size_t len = lzf_pack(slice_of(chunk->data, chunk->bytes), out, chunk->bytes);
+    assert_true(chunk->bytes < CHUNK_PACK_MIN || len == 0 || len + CHUNK_PACK_SAVES > chunk->bytes);
+    mem_free(out);
+}
+
+static void check_contents(const struct chunk *chunk, const struct chunks_limits *limits)
+{
+    if (chunk->plain) {
+        assert_int_equal(chunk->count, 1);
+        return;
+    }
+    unsigned char *data = chunk->data;
+    if (chunk->packed != 0) {
+        data = mem_alloc(chunk->bytes);
+        assert_true(lzf_unpack(slice_of(chunk->data, chunk->packed), data, chunk->bytes));
+    }
+    assert_true(listpack_validate(data, chunk->bytes, true, NULL, NULL));
+    assert_int_equal(chunk->bytes, listpack_bytes(data));
+    assert_int_equal(chunk->count, listpack_count(data));
+    assert_true(chunk->count == 1 ||
+                (chunk->bytes <= limits->bytes && chunk->count <= limits->count));
+    if (chunk->packed != 0)
+        mem_free(data);
+}
+
 static void check_chunks(const struct chunks *c, const struct chunks_limits *limits)
 {
     size_t count = 0, chunks = 0;
@@ -60,15 +113,12 @@ static void check_chunks(const struct chunks *c, const struct chunks_limits *lim
     for (const struct chunk *chunk = c->first; chunk; prev = chunk, chunk = chunk->next) {
         assert_ptr_equal(chunk->prev, prev);
         assert_true(chunk->count > 0);
-        if (chunk->plain) {
-            assert_int_equal(chunk->count, 1);
-        } else {
-            assert_true(listpack_validate(chunk->data, chunk->bytes, true, NULL, NULL));
-            assert_int_equal(chunk->bytes, listpack_bytes(chunk->data));
-            assert_int_equal(chunk->count, listpack_count(chunk->data));
-            assert_true(chunk->count == 1 ||
-                        (chunk->bytes <= limits->bytes && chunk->count <= limits->count));
-        }
+        check_packing(c, chunk, chunks);
+        check_contents(chunk, limits);
+        count += chunk->count;
+        chunks++;
+        if (chunk->packed != 0)
+            continue;
         size_t usable = mem_usable(chunk->data - chunk->gap);
         assert_true(chunk->gap + MAX_OF(chunk->bytes, 1) <= usable);
         /* A quarter may be idle; and what the next step of allocation left in front. Of the first
@@ -77,8 +127,6 @@ static void check_chunks(const struct chunks *c, const struct chunks_limits *lim
         assert_true(chunk->plain || chunk->bytes > usable - usable / 4 ||
                     (doubled && mem_good_size(2 * chunk->bytes) >= usable) ||
                     mem_good_size(chunk->bytes + chunk->bytes / 4) >= usable);
-        count += chunk->count;
-        chunks++;
     }
     assert_ptr_equal(c->last, prev);
     assert_int_equal(c->count, count);
@@ -102,6 +150,24 @@ static void compare(const struct chunks *c, const struct model *m)
     assert_false(chunks_seek(c, -(int64_t)m->count - 1, &at));
     assert_false(chunks_seek(c, INT64_MIN, &at));
     assert_false(chunks_seek(c, INT64_MAX, &at));
+}
+
+/* A walk that begins and ends anywhere. */
+static void walk_some(const struct chunks *c, const struct model *m, struct rand *r)
+{
+    char room[LISTPACK_TEXT];
+    struct chunks_at at;
+    size_t index = rand_below(r, m->count);
+    bool more = chunks_seek(c, (int64_t)index, &at);
+    for (uint64_t steps = rand_below(r, 30); more && steps > 0; steps--) {
+        assert_true(slice_eq(chunks_text(&at, room), m->elements[index]));
+        bool back = rand_below(r, 3) == 0;
+        more = back ? chunks_prev(&at) : chunks_next(&at);
+        index += back ? (size_t)-1 : 1;
+    }
+    assert_int_equal(more, index < m->count);
+    if (more)
+        chunks_done(&at);
 }
 
 /* Removes what equals one element, walking in a direction. */
@@ -151,8 +217,10 @@ static void one_step(struct chunks *c, struct model *m, const struct chunks_limi
         bool more = chunks_delete(c, &at, backwards);
         model_remove(m, index, 1);
         assert_int_equal(more, backwards ? index > 0 : index < m->count);
-        if (more)
+        if (more) {
             assert_true(chunks_equals(&at, m->elements[index - backwards]));
+            chunks_done(&at);
+        }
     } else if (dice < 99) {
         size_t count = rand_below(r, growing ? 5 : 50);
         size_t gone = MIN_OF(count, m->count - index);
@@ -181,16 +249,17 @@ static void run_at_ends(struct chunks *c, struct model *m, const struct chunks_l
     }
 }
 
-static void run(const struct chunks_limits *limits)
+static void run_at(const struct chunks_limits *limits, size_t depth, enum contents of, int steps)
 {
     static struct model m;
-    const char *text = getenv("CHUNKS_STEPS");
-    int steps = text ? atoi(text) : 6000;
     struct rand r;
     rand_seed(&r, seed);
-    struct chunks *c = chunks_new();
+    contents = of;
+    struct chunks *c = chunks_new(depth);
     for (int i = 0; i < steps; i++) {
         one_step(c, &m, limits, &r, i / 1000 % 2 == 0);
+        if (m.count != 0)
+            walk_some(c, &m, &r);
         if (i % 200 == 0)
             run_at_ends(c, &m, limits, &r);
         if (i % 50 == 0) {
@@ -208,6 +277,17 @@ static void run(const struct chunks_limits *limits)
     assert_int_equal(copy->chunk_count, 0);
     chunks_free(copy);
     model_remove(&m, 0, m.count);
+}
+
+static void run(const struct chunks_limits *limits)
+{
+    static const size_t depths[] = {1, 2, 5, CHUNKS_DEPTH_MAX};
+    const char *text = getenv("CHUNKS_STEPS");
+    int steps = text ? atoi(text) : 6000;
+    run_at(limits, 0, MIXED, steps);
+    for (size_t i = 0; i < COUNT_OF(depths); i++)
+        for (enum contents of = MIXED; of <= NOISE; of++)
+            run_at(limits, depths[i], of, steps / 6);
 }
 
 static void by_bytes(void **state)

@@ -14,8 +14,10 @@ ENDS = (b"LEFT", b"RIGHT")
 
 def element(g):
     """Few different ones, so that they repeat in a list; now and then any value."""
-    if g.chance(0.7):
+    if g.chance(0.6):
         return g.pick(b"a", b"b", b"c", b"1", b"-1", b"128", b"", b"9223372036854775807", b"01")
+    if g.chance(0.3):
+        return g.pick(b"some words " * 5, b"other words, " * 30, b"many of them " * 800)
     return g.value()
 
 

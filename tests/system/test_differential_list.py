@@ -10,6 +10,7 @@ from type_tools import pass_by_rdb, pass_by_restore
 
 DEBUG = (*ARGS, "--enable-debug-command", "yes")
 SMALL_NODES = (*DEBUG, "--list-max-listpack-size", "3")
+PACKED = (*DEBUG, "--list-max-listpack-size", "2", "--list-compress-depth", "1")
 
 
 def test_random_resp2():
@@ -24,11 +25,21 @@ def test_random_small_nodes():
     differential.run(["list"], 2, args=SMALL_NODES, commands=10000)
 
 
-def test_ranges():
+def test_random_packed():
+    differential.run(["list"], 2, args=PACKED, commands=20000)
+
+
+def test_random_packed_plain():
+    """Of one element each, packed in the second from the ends."""
+    args = (*DEBUG, "--list-max-listpack-size", "1", "--list-compress-depth", "2")
+    differential.run(["list"], 3, args=args, commands=10000)
+
+
+def ranges(text, args):
     """Every pair of indexes around the ends of lists of one node and of several."""
     cases = []
     for length in (1, 2, 5, 9):
-        elements = [b"%d" % i for i in range(length)]
+        elements = [text + b"%d" % i for i in range(length)]
         make = [Step("DEL", "k"), Step("RPUSH", "k", *elements)]
         for start, stop in itertools.product(range(-11, 12, 1), repeat=2):
             cases.append(
@@ -39,7 +50,15 @@ def test_ranges():
                     Step("LRANGE", "k", 0, -1),
                 ]
             )
-    differential.run_cases(cases, 2, args=SMALL_NODES, at_once=300)
+    differential.run_cases(cases, 2, args=args, at_once=300)
+
+
+def test_ranges():
+    ranges(b"", SMALL_NODES)
+
+
+def test_ranges_packed():
+    ranges(b"text " * 20, PACKED)
 
 
 def test_lpos_options():
@@ -76,6 +95,7 @@ def make_lists(client, rng):
         name = b"list:%d" % number
         for _ in range(rng.choice([1, 3, 10, 100])):
             values = [rng.randbytes(rng.choice([0, 3, 50, 500])) for _ in range(5)]
+            values += [b"words of text %d " % rng.randrange(9) * rng.choice([1, 9, 90])] * 2
             values += [b"%d" % (rng.randrange(-(1 << 63), 1 << 63) >> rng.randrange(64))]
             if rng.random() < 0.05:
                 values.append(b"large" * rng.choice([1000, 2000, 20000]))
@@ -92,7 +112,17 @@ def test_restore_between_servers():
     pass_by_restore(make_lists, same_elements)
 
 
+def test_restore_packed_between_servers():
+    args = ("--list-max-listpack-size", "5", "--list-compress-depth", "1")
+    pass_by_restore(make_lists, same_elements, *args)
+
+
 def test_rdb_between_servers():
-    """Of nodes of the usual and of small sizes."""
-    for size in ("-2", "5"):
-        pass_by_rdb(make_lists, "--list-max-listpack-size", size)
+    """Of nodes of the usual and of small sizes, and packed ones."""
+    for args in (
+        ("--list-max-listpack-size", "-2"),
+        ("--list-max-listpack-size", "5"),
+        ("--list-max-listpack-size", "5", "--list-compress-depth", "1"),
+        ("--list-compress-depth", "1", "--rdbcompression", "no"),
+    ):
+        pass_by_rdb(make_lists, *args)

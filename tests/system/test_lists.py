@@ -1,5 +1,6 @@
 """Lists on this server alone: what the log and snapshots bring back, their encodings, and freeing."""
 import groups_list  # noqa: F401  (registers its generators)
+from differential import with_footer
 from harness import Server, eq, wait_until
 from type_tools import DEBUG, comes_back, encoding, lazily_freed
 
@@ -71,3 +72,89 @@ def test_memory_usage_is_sampled():
         for samples in (1, 5, 1000):
             usage = client.must("MEMORY", "USAGE", "k", "SAMPLES", samples)
             assert whole * 0.8 < usage < whole * 1.2, (samples, usage, whole)
+
+
+PACKED = ("--list-max-listpack-size", "4", "--list-compress-depth", "1")
+
+
+def test_log_brings_packed_lists_back():
+    comes_back(["list"], *PACKED)
+
+
+def test_log_of_commands_brings_packed_lists_back():
+    comes_back(["list"], *PACKED, "--aof-use-rdb-preamble", "no")
+
+
+def usage(client, key):
+    return client.must("MEMORY", "USAGE", key, "SAMPLES", 0)
+
+
+def test_depth_is_of_the_list():
+    """A list keeps the depth it had when it grew past one node or was loaded, and so do copies."""
+    with Server(*DEBUG, "--list-max-listpack-size", "1") as server:
+        client = server.client()
+        value, raw, packed = "x" * 1000, 10 * 1000, 3 * 1000
+        client.must("RPUSH", "plain", *[value] * 10)
+        client.must("CONFIG", "SET", "list-compress-depth", 1)
+        eq(client.must("CONFIG", "GET", "list-compress-depth"), [b"list-compress-depth", b"1"])
+        client.must("RPUSH", "packed", *[value] * 10)
+        client.must("RPUSH", "plain", value)
+        client.must("COPY", "plain", "plain2")
+        assert usage(client, "plain") > raw and usage(client, "plain2") > raw
+        assert 2 * 1000 < usage(client, "packed") < packed + 10 * 64
+        client.must("CONFIG", "SET", "list-compress-depth", 0)
+        client.must("COPY", "packed", "packed2")
+        client.must("LPUSH", "packed", value)
+        assert usage(client, "packed") < packed + 11 * 64
+        assert usage(client, "packed2") < packed + 10 * 64
+        client.must("RESTORE", "packed3", 0, client.must("DUMP", "packed"))
+        assert usage(client, "packed3") > raw
+        client.must("CONFIG", "SET", "list-compress-depth", 3)
+        client.must("DEBUG", "RELOAD")
+        for key in ("plain", "packed", "packed3"):
+            assert 6 * 1000 < usage(client, key) < 7 * 1000 + 11 * 64, key
+
+
+def test_memory_of_packed_lists_is_counted():
+    """What reads and changes them leaves no more behind than the list is said to take."""
+    with Server(*DEBUG, "--list-compress-depth", "1") as server:
+        client = server.client()
+
+        def used():
+            return int(server.info("memory", client)["used_memory"])
+
+        empty = used()
+        for i in range(200):
+            client.must("RPUSH", "k", *[b"text and more text, number %d" % i] * 50)
+        assert abs(used() - empty - usage(client, "k")) < 100 * 1024
+        before, size = used(), usage(client, "k")
+        assert size < 10000 * 29 / 3
+        for i in range(0, 10000, 97):
+            client.must("LINDEX", "k", i)
+            client.must("LPOS", "k", b"text and more text, number %d" % (i // 50))
+            client.must("LRANGE", "k", i, i + 500)
+            client.must("LSET", "k", i, client.must("LINDEX", "k", i))
+        eq(usage(client, "k"), size)
+        assert abs(used() - before) < 100 * 1024, (used(), before)
+
+
+def test_damaged_packed_nodes_are_refused():
+    """What a payload unpacks to is looked at, and so is what does not unpack."""
+    with Server(*DEBUG, *PACKED) as server:
+        client = server.client()
+        client.must("RPUSH", "k", *["some words, some words, some words"] * 20)
+        payload = client.must("DUMP", "k")
+        wanted = client.must("LRANGE", "k", 0, -1)
+        refused = 0
+        for at in range(1, len(payload) - 10):
+            for flip in (1, 0x40, 0x80):
+                changed = bytearray(payload[:-10])
+                changed[at] ^= flip
+                reply = client.command("RESTORE", "r", 0, with_footer(bytes(changed)), "REPLACE")
+                refused += reply != "OK"
+                if reply == "OK":
+                    client.must("LRANGE", "r", 0, -1)
+                    client.must("LSET", "r", client.must("LLEN", "r") // 2, "changed")
+        assert refused > len(payload)
+        client.must("RESTORE", "r", 0, payload, "REPLACE")
+        eq(client.must("LRANGE", "r", 0, -1), wanted)

@@ -58,14 +58,14 @@ def comes_back(groups, *args, wanted=None, state=digest_of):
         eq(state(server.client()), wanted_state)
 
 
-def pass_by_restore(make, check=None):
+def pass_by_restore(make, check=None, *more):
     """Values go by DUMP and RESTORE from each server to the other. `make(client, rng)` builds some
     and answers their names; `check(source, target, name)` looks at each that was passed.
     """
     number = seed()
     print(f"SEED={number}")
     rng = random.Random(number)
-    args = ("--enable-debug-command", "yes")
+    args = ("--enable-debug-command", "yes", *more)
     with reference(*args) as redis, Server(*args) as server:
         ours, theirs = server.client(), redis.client()
         for source, target in ((ours, theirs), (theirs, ours)):

@@ -195,6 +195,37 @@ static void test_sorted_sets_and_lists(void **state)
     world_close(&w);
 }
 
+/* Nodes that are packed, of listpacks and plain, small and large. */
+static void test_packed_lists(void **state)
+{
+    struct world w;
+    char text[600];
+    struct value_limits limits = value_limits_default;
+    world_open(&w);
+    limits.list_compress_depth = 1;
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        struct value list = list_new();
+        limits.list_max_listpack_size = i % 2 ? 3 : -1;
+        for (size_t n = 0; n < counts[i]; n++) {
+            struct slice one = element(n, text);
+            list_push(&list, &limits, &one, 1, n & 1);
+        }
+        expect_same(&w, list, 0);
+    }
+    struct value list = list_new();
+    struct bytes large = {0};
+    for (size_t n = 0; n < 110000; n++) /* packed it is still larger than a slice */
+        bytes_append_char(&large, n / 100 % 3 == 0 ? 'a' : (char)(n * n >> 7));
+    struct slice one = bytes_slice(&large);
+    for (size_t n = 0; n < 5; n++)
+        list_push(&list, &limits, &one, 1, false);
+    const struct chunks *chunks = list.pointer;
+    assert_true(chunks->first->next->packed > RDB_SLICE_BYTES);
+    expect_same(&w, list, 0);
+    bytes_free(&large);
+    world_close(&w);
+}
+
 /* ---- lists of what was captured ---- */
 
 struct seen {
@@ -280,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_hashes),
         cmocka_unit_test(test_sorted_sets_and_lists),
+        cmocka_unit_test(test_packed_lists),
         cmocka_unit_test(test_captured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
