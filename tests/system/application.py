@@ -24,7 +24,7 @@ BRANDS = ["acme", "globex", "initech", "umbrella"]
 
 def connect(port):
     return redis.Redis(
-        port=port, decode_responses=True, socket_timeout=20, health_check_interval=1
+        port=port, decode_responses=True, socket_timeout=100, health_check_interval=1
     )
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 from harness import (
+    PATIENCE,
     Closed,
     NoReply,
     ReplyError,
@@ -65,7 +66,7 @@ class Watcher:
 
     def __init__(self, server, limit_s=2.0):
         self.server = server
-        self.limit_s = limit_s * float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
+        self.limit_s = limit_s * PATIENCE
         self.latencies = []
         self.wrong = None
         self.ended = threading.Event()

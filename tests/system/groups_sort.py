@@ -2,9 +2,9 @@
 
 In which order elements come that are equal to what is asked for, or that a set has of itself, is
 not specified. So what is sorted as text by other keys is compared as a bag unless it is a list, and
-such commands are sent as they are made. A number too large or too small spoils what redis-server
-says of all later ones, so there is none. And it leaves sorted sets in their large form: they are
-made anew.
+such commands are sent as they are made. After a number too large or too small (a key like any other
+may hold one) redis-server takes all that it sorts for none, until a command reads a good one: one
+such goes before. And it leaves sorted sets in their large form: they are made anew.
 """
 from differential import Step, generator, unordered
 
@@ -29,9 +29,10 @@ def element(g, words):
 
 
 def sort(name, key, args, **how):
-    steps = [Step(name, key, *args, **how)]
+    good_number = Step(b"ZADD", b"absent", b"XX", b"1", b"x", fixed=True)
+    steps = [good_number, Step(name, key, *args, **how)]
     if key not in LISTS + SETS:
-        steps[0].fixed = True
+        steps[1].fixed = True
         steps.append(Step(b"ZRANGESTORE", key, key, b"0", b"-1", fixed=True))
     return steps
 
@@ -152,4 +153,4 @@ def mistakes(g):
     """On lists, whatever comes of it."""
     words = [b"ASC", b"LIMIT", b"0", b"STORE", b"to0", b"GET", b"w_*", b"x", b"-1", b"ALPHA", b"#"]
     args = [g.case(g.pick(*words)) for _ in range(g.rng.randint(0, 5))]
-    return Step(g.pick(b"SORT", b"SORT_RO"), g.pick(*LISTS), *args)
+    return sort(g.pick(b"SORT", b"SORT_RO"), g.pick(*LISTS), args)

@@ -36,6 +36,10 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REFERENCE = os.environ.get("REDIS_SERVER", "redis-server")
 
+# A machine may be slow, and busy with something else. So no bound of time is a promise of speed:
+# what takes this many times as long as it should is taken for something that does not end.
+PATIENCE = 5 * float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
+
 
 def subject_binary():
     """The server under test."""
@@ -152,15 +156,27 @@ def eq(got, want, what=""):
 
 
 def wait_until(condition, seconds=10, what="the condition", every=0.02):
-    """Waits until condition() is true and returns its value; fails after so many seconds."""
+    """Waits until condition() is true and returns its value; fails after so many seconds, given
+    patience.
+    """
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s in vain for {what}")
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
         time.sleep(every)
+
+
+def in_time(began, seconds):
+    """Asserts that what began then (time.monotonic()) has not taken longer, given patience; returns
+    how long it took.
+    """
+    took = time.monotonic() - began
+    assert took < seconds * PATIENCE, f"took {took:.2f} s, not {seconds} s"
+    return took
 
 
 def shorten(value, limit=600):
@@ -354,10 +370,10 @@ class Client:
     def __init__(self, port=None, host="127.0.0.1", resp=2, timeout=20, path=None):
         if path:
             self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(timeout)
+            self.sock.settimeout(timeout * PATIENCE)
             self.sock.connect(path)
         else:
-            self.sock = socket.create_connection((host, port), timeout)
+            self.sock = socket.create_connection((host, port), timeout * PATIENCE)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buf = bytearray()
         self.pushes = []
@@ -422,7 +438,7 @@ class Client:
     def read_until_closed(self, seconds=5):
         """Every byte up to the server's close; fails if it does not close in time."""
         old = self.sock.gettimeout()
-        self.sock.settimeout(seconds)
+        self.sock.settimeout(seconds * PATIENCE)
         try:
             while True:
                 self.read_some()
@@ -451,7 +467,7 @@ class Client:
         if self.pushes:
             return self.pushes.pop(0)
         old = self.sock.gettimeout()
-        self.sock.settimeout(seconds)
+        self.sock.settimeout(seconds * PATIENCE)
         try:
             value = decode(self.read_raw())
         finally:
@@ -595,7 +611,7 @@ class Server:
         self.env = env or {}
         self.fixed_port = port
         self.port = port
-        self.ready_seconds = ready_seconds * float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
+        self.ready_seconds = ready_seconds * PATIENCE
         self.defaults = defaults
         self.process = None
         self.ended = False  # by stop() or kill()
@@ -710,10 +726,10 @@ class Server:
     def wait(self, seconds=20):
         """Waits for the end of the process; returns the exit code (negative: the signal)."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError(
-                f"{self.name} did not end within {seconds} s\n{self.log(tail=20)}"
+                f"{self.name} did not end within {seconds * PATIENCE:.0f} s\n{self.log(tail=20)}"
             ) from None
 
     def kill(self):

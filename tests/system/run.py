@@ -9,7 +9,7 @@ of one is no trouble to the next: everything it started is killed and its direct
 ends. One line per test, the context of each failure, and last "N passed, M failed" with ", K
 skipped" if any were. The exit code is 1 if any failed.
 
-A test may have attributes (see harness.py for the decorators): `timeout` in seconds (120 unless
+A test may have attributes (see harness.py for the decorators): `timeout` in seconds (300 unless
 said), `alone` to run with no other test beside it, and raise harness.Skip to be skipped with a
 reason.
 
@@ -31,6 +31,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import harness
 
+HANGS_S = 300  # no test takes so long, however slow the machine is
 PASSED, FAILED, SKIPPED = "ok", "FAILED", "SKIPPED"
 
 
@@ -39,7 +40,7 @@ class Test:
         self.name = name
         self.function = function
         scale = float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
-        self.timeout = getattr(function, "timeout", 120) * scale
+        self.timeout = max(HANGS_S, getattr(function, "timeout", 0)) * scale
         self.alone = getattr(function, "alone", False)
         self.pid = None
         self.dir = None
@@ -160,8 +161,9 @@ def discover(filters):
 
 
 def run(filters=(), jobs=2, keep=False, verbose=False):
-    """Runs what the filters name; returns (passed, failed, skipped). A test that failed is run once more, alone: a
-    busy machine fails what has a deadline, a bug fails twice. The first failure is shown all the same.
+    """Runs what the filters name; returns (passed, failed, skipped). A test that failed is run once
+    more, alone: a busy machine fails what has a deadline, a bug fails twice. The first failure is
+    shown all the same.
     """
     again = set()
     # Ended from outside it still ends its tests and removes their directories.

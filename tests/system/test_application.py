@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from differential import seed
-from harness import Server, Skip, eq, timeout
+from harness import PATIENCE, Server, Skip, eq, timeout
 
 PYTHON = "/usr/bin/python3"  # the one that Debian's python3-redis belongs to
 APPLICATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "application.py")
@@ -25,7 +25,7 @@ def begin(what, server, *args):
 
 
 def result(application):
-    out, _ = application.communicate(timeout=90)
+    out, _ = application.communicate(timeout=90 * PATIENCE)
     eq(application.returncode, 0)
     return json.loads(out)
 

@@ -7,7 +7,7 @@ import random
 import differential
 import groups_generic  # noqa: F401  (registers its generators)
 import groups_bitmap  # noqa: F401
-import groups_geo  # noqa: F401
+import groups_geo
 import groups_hash  # noqa: F401
 import groups_hyperloglog  # noqa: F401
 import groups_list  # noqa: F401
@@ -40,6 +40,7 @@ EVERYTHING += ["stream"]  # not sort: one 1e400 spoils all sorting of the refere
 def test_random_of_every_type():
     """Values of all types under the same few keys."""
     differential.OLD_FORMS.add(differential.encode_bulk(b"hashtable"))
+    groups_geo.shared_places = True
     debug = (*differential.ARGS, "--enable-debug-command", "yes")
     differential.run(EVERYTHING, 2, args=debug)
     differential.run(EVERYTHING, 3, args=debug, commands=10000)

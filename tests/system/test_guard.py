@@ -1,7 +1,6 @@
 """The disk-budget guard on small volumes that a neighbour fills: what is refused and what is not,
 what is kept, and that everything comes back by itself.
 """
-import os
 import subprocess
 import time
 
@@ -20,7 +19,7 @@ from disk_tools import (
     wait_accepted,
     wait_durable,
 )
-from harness import ReplyError, eq, fill, mount_ext4, mount_tmpfs, wait_until
+from harness import PATIENCE, ReplyError, eq, fill, in_time, mount_ext4, mount_tmpfs, wait_until
 
 VOLUMES = (mount_tmpfs, mount_ext4)
 SHED = ("--appendfsync", "everysec", "--disk-full-policy", "shed")
@@ -115,7 +114,7 @@ def test_02_writes_return_by_themselves():
             make_room(volume)
             took = wait_accepted(client)
             print(f"accepted after {took:.2f} s")
-            assert took < 2.0 * float(os.environ.get("TEST_TIMEOUT_SCALE", "1")), took
+            assert took < 2 * PATIENCE, took
             load(client, 500, "after")
             wait_durable(server, client)
             time.sleep(1.2)
@@ -292,8 +291,7 @@ def test_08_first_start_on_a_full_volume():
             with start(volume, "--disk-full-policy", policy, start=False) as server:
                 began = time.monotonic()
                 server.start()
-                took = time.monotonic() - began
-                assert took < 1.0 * float(os.environ.get("TEST_TIMEOUT_SCALE", "1")), took
+                in_time(began, 1)
                 client = server.client()
                 works_at_full(client)
                 if policy == "shed":
@@ -329,8 +327,7 @@ def test_09_start_with_data_on_a_full_volume():
                 fill(volume)
                 began = time.monotonic()
                 server.start()
-                took = time.monotonic() - began
-                assert took < 2.0 * float(os.environ.get("TEST_TIMEOUT_SCALE", "1")), took
+                in_time(began, 2)
                 client = server.client()
                 eq(missing(client, [f"k{i}" for i in range(4000)]), [])
                 works_at_full(client)
@@ -446,9 +443,8 @@ def test_22_sigterm_at_full():
                 time.sleep(0.4)
                 began = time.monotonic()
                 eq(server.stop(), 0)
-                took = time.monotonic() - began
+                in_time(began, 12)
                 writer.stop()
-                assert took < 12 * float(os.environ.get("TEST_TIMEOUT_SCALE", "1")), took
                 eq(leftovers(volume), [])
                 server.start()
                 eq(missing(server.client(), [f"k{i}" for i in range(4000)]), [])
@@ -468,7 +464,7 @@ def test_27_write_of_the_log_hangs():
             client = server.client()
             load(client, 1000)
             time.sleep(1.2)
-            client.must("CONFIG", "SET", "disk-fault", "op=write,path=.incr,stall=5000,times=1")
+            client.must("CONFIG", "SET", "disk-fault", "op=write,path=.incr,stall=9000,times=1")
             with Watcher(server):
                 load(client, 10, "hangs")
                 wait_until(

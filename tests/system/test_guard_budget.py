@@ -7,7 +7,7 @@ import time
 
 from disk_tools import MB, UsedSampler, Watcher, Writer, disk, leftovers, missing, start
 from disk_tools import value_of, wait_accepted
-from harness import ReplyError, Skip, alone, eq, mount_ext4, mount_tmpfs, wait_until
+from harness import PATIENCE, ReplyError, Skip, alone, eq, mount_ext4, mount_tmpfs, wait_until
 
 
 def benchmark(server, count, size=1000, keys=1000000, clients=20):
@@ -19,7 +19,7 @@ def benchmark(server, count, size=1000, keys=1000000, clients=20):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=60 * PATIENCE,
         )
     except FileNotFoundError:
         raise Skip("redis-benchmark is not installed") from None
@@ -102,15 +102,14 @@ def within_budget(policy, work):
 def overwrite(server, client):
     """The same 4000 keys over and over: the log grows, the data set does not."""
     keys = [f"o{i}" for i in range(4000)]
-    until = time.monotonic() + 5
+    began = time.monotonic()
     written = 0
-    while time.monotonic() < until:
+    while written < 80 * MB or time.monotonic() < began + 5:
         for at in range(0, len(keys), 100):
             part = keys[at : at + 100]
             replies = client.pipeline([("SET", k, value_of(k)) for k in part])
             assert all(r == "OK" for r in replies), [r for r in replies if r != "OK"][:1]
             written += len(part) * 550
-    assert written > 64 * MB, written
     time.sleep(1.2)
     return keys
 
@@ -174,7 +173,7 @@ def values_that_compress_no_more(*args):
             for at in range(0, 8000, 100):
                 replies = client.pipeline([("SET", f"k{at + i}", value()) for i in range(100)])
                 assert all(r == "OK" for r in replies), [r for r in replies if r != "OK"][:1]
-                # What is written while a rewrite runs needs room as well: little, if it runs slowly.
+                # What is written during a rewrite needs room as well: little, however slow it is.
                 if at % 1000 == 0:
                     wait_until(
                         lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0",

@@ -13,6 +13,7 @@ from harness import Closed, NoReply, ReplyError, eq, fill, mount_ext4, mount_tmp
 from harness import wait_until
 
 KEYS = 1500
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "12"))
 EVERYSEC_S = 1.3  # what everysec may lose, and a little for the clocks of two processes
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EACCES", "ENOENT")
@@ -313,10 +314,9 @@ class Chaos:
 def chaos(mount, strict, *args):
     seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 30)))
     print(f"SEED={seed}", flush=True)
-    seconds = float(os.environ.get("CHAOS_SECONDS", "12"))
     volume = mount(32 * MB)
     run = Chaos(volume, seed, strict, args)
-    until = time.monotonic() + seconds
+    until = time.monotonic() + SECONDS
     try:
         while time.monotonic() < until:
             run.step()
@@ -328,16 +328,16 @@ def chaos(mount, strict, *args):
     assert run.server.rss() < 300 * MB, run.server.rss()
 
 
-@timeout(7200)
+@timeout(60 + 20 * SECONDS)
 def test_36_chaos_shed():
     chaos(mount_tmpfs, False, "--disk-full-policy", "shed")
 
 
-@timeout(7200)
+@timeout(60 + 20 * SECONDS)
 def test_36_chaos_strict():
     chaos(mount_ext4, True, "--appendfsync", "always")
 
 
-@timeout(7200)
+@timeout(60 + 20 * SECONDS)
 def test_36_chaos_memory_only():
     chaos(mount_ext4, False, "--disk-full-policy", "memory-only")

@@ -9,7 +9,7 @@ import time
 
 import harness
 from differential import seed
-from harness import ReplyError, Server, eq, reference, wait_until
+from harness import PATIENCE, ReplyError, Server, eq, in_time, reference, wait_until
 from type_tools import DEBUG, LOG, rewritten
 
 FAR = 4102444800000  # ms: the year 2100
@@ -54,7 +54,7 @@ def gone_in_time(*args):
         # Nobody asks for them, and they go.
         wait_until(lambda: client.must("DBSIZE") == 1, 2, "the key whose fields are over")
         wait_until(lambda: client.must("HLEN", "k") == 1, 2, "fields to be removed")
-        assert time.monotonic() - start < 1
+        in_time(start, 1)
         eq(client.must("HGETALL", "k"), [b"c", b"3"])
         wait_until(lambda: timed_keys(client) == 0)
         eq(stat(client, "expired_subkeys"), 5)
@@ -150,13 +150,15 @@ def test_times_over_while_it_is_down():
         with Server(*args) as server:
             client = server.client()
             client.must("HSET", "k", "stays", 1)
-            client.must("HSETEX", "k", "PX", 150, "FIELDS", 2, "a", 5, "b", 6)
-            client.must("HSETEX", "gone", "PX", 150, "FIELDS", 1, "a", 5)
+            over = time.time() + 1.5
+            when = int(over * 1000)
+            client.must("HSETEX", "k", "PXAT", when, "FIELDS", 2, "a", 5, "b", 6)
+            client.must("HSETEX", "gone", "PXAT", when, "FIELDS", 1, "a", 5)
             client.must("HINCRBY", "k", "a", 1)
             if args is DEBUG:
                 client.must("SAVE")
             server.kill()
-            time.sleep(0.2)
+            time.sleep(max(0, over + 0.05 - time.time()))
             server.start()
             client = server.client()
             eq(client.must("HGETALL", "k"), [b"stays", b"1"])
@@ -244,9 +246,9 @@ def test_paused_clients_keep_what_is_over():
     with Server(*DEBUG) as server:
         client = server.client()
         client.must("HSET", "k", "a", 1, "b", 2)
-        client.must("HPEXPIRE", "k", 30, "FIELDS", 1, "a")
+        client.must("HPEXPIRE", "k", 1500, "FIELDS", 1, "a")
         client.must("CLIENT", "PAUSE", 60000, "WRITE")
-        time.sleep(0.3)
+        time.sleep(1.8)
         eq(client.must("HGETALL", "k"), [b"b", b"2"])
         eq(client.must("HPTTL", "k", "FIELDS", 2, "a", "b"), [-2, -1])
         eq(stat(client, "expired_subkeys"), 0)
@@ -305,7 +307,7 @@ def test_many_at_once():
             client.must("PING")
             worst = max(worst, time.monotonic() - begin)
         eq(stat(client, "expired_subkeys"), count)
-        assert worst < 0.5, worst
+        assert worst < 0.5 * PATIENCE, worst
 
 
 def test_workers_share_hashes():

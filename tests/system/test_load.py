@@ -9,12 +9,11 @@ import threading
 import time
 
 import harness
-from harness import Client, Closed, ReplyError, Server, eq, timeout, wait_until
+from harness import PATIENCE, Client, Closed, ReplyError, Server, eq, timeout, wait_until
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "1"))
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 ARGS = ("--io-threads", "4", "--enable-debug-command", "yes", "--auto-aof-rewrite-percentage", "0")
-SLOW = float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
 GONE = (Closed, ConnectionError, OSError, harness.NoReply)
 
 
@@ -52,7 +51,7 @@ class Load:
         """Ends the threads and raises what one of them raised."""
         self.ending.set()
         for thread in self.threads:
-            thread.join(30 * SLOW)
+            thread.join(30 * PATIENCE)
             assert not thread.is_alive(), "a client hangs"
         if self.wrong:
             raise self.wrong[0]
@@ -82,7 +81,7 @@ def until_closed(action):
 
 
 def connect(server):
-    return server.client(timeout=20 * SLOW)
+    return server.client()
 
 
 def scan(client):
@@ -101,7 +100,7 @@ def state(client):
         client.must("SELECT", db)
         # what expired while the server was down counts until it is found
         wait_until(
-            lambda: len(scan(client)) == client.must("DBSIZE"), 5 * SLOW, "the expired to go"
+            lambda: len(scan(client)) == client.must("DBSIZE"), 5, "the expired to go"
         )
         keys = scan(client)
         eq(len(keys), len(set(keys)), "SCAN of a set at rest shows no key twice")
@@ -336,7 +335,7 @@ def settle(client):
             )
         )
 
-    wait_until(idle, 20 * SLOW, "the end of saves and rewrites")
+    wait_until(idle, 20, "the end of saves and rewrites")
     for db in range(4):
         client.must("SELECT", db)
         keys = scan(client)
@@ -396,7 +395,7 @@ def test_snapshots():
     before = state(client)
     client.send("SHUTDOWN", "SAVE")
     server.ended = True
-    eq(server.wait(20 * SLOW), 0)
+    eq(server.wait(20), 0)
     server.start()
     eq(state(connect(server)), before, "after SHUTDOWN SAVE")
 
@@ -420,7 +419,7 @@ def test_killed_in_the_middle():
             while time.monotonic() - began < SECONDS / 2 and not load.wrong:
                 client.command("BGSAVE" if "--dbfilename" in args else "BGREWRITEAOF")
                 load.go_on(0.1)
-            wait_until(lambda: "DB saved" in server.log() or args[0] != "--dbfilename", 10 * SLOW)
+            wait_until(lambda: "DB saved" in server.log() or args[0] != "--dbfilename", 10)
             server.kill()
             load.finish()
             server.start()
@@ -531,10 +530,10 @@ def test_stopped_in_the_middle():
                     try:
                         with connect(server) as client:
                             client.send("SHUTDOWN", how)
-                            client.read_until_closed(10 * SLOW)
+                            client.read_until_closed(10)
                     except GONE:
                         pass
-            eq(server.wait(20 * SLOW), 0, how)
+            eq(server.wait(20), 0, how)
             load.finish()
             server.start()
             client = connect(server)

@@ -8,7 +8,8 @@ import threading
 import time
 
 import harness
-from harness import ReplyError, Server, alone, eq, reference, timeout, wait_until
+from harness import PATIENCE, ReplyError, Server, alone, eq, in_time, reference, timeout
+from harness import wait_until
 
 LOG = ("--appendonly", "yes", "--save", "")
 
@@ -53,7 +54,7 @@ def finish(counters):
     for counter in counters:
         counter.halt = True
     for counter in counters:
-        counter.join(20)
+        counter.join(20 * PATIENCE)
 
 
 def check(client, counters, ahead):
@@ -211,4 +212,4 @@ def test_saturating_writers_wait_for_no_disk():
         began = time.monotonic()
         for i in range(2000):
             client.must("SET", f"k{i}", "x")
-        assert time.monotonic() - began < 5
+        in_time(began, 5)

@@ -5,7 +5,8 @@ import subprocess
 import time
 
 import harness
-from harness import Client, Closed, ReplyError, Server, eq, free_port, subject_binary, wait_until
+from harness import Client, Closed, ReplyError, Server, eq, free_port, in_time, subject_binary
+from harness import wait_until
 
 
 def run_briefly(*args, stdin=None, seconds=10):
@@ -131,7 +132,7 @@ def test_idle_timeout():
         eq(idle.command("PING"), "PONG")
         began = time.monotonic()
         eq(idle.read_until_closed(8), b"")
-        assert 0.5 < time.monotonic() - began < 6
+        assert in_time(began, 6) > 0.5
 
 
 def test_expiry_is_exact_on_access():
@@ -146,8 +147,10 @@ def test_expiry_is_exact_on_access():
             ("KEYS", "k"),
             ("TYPE", "k"),
         ):
+            began = time.monotonic()
             client.must("SET", "k", "v", "PX", 300)
-            assert client.command(*commands) not in (None, 0, -2, [], "none"), commands
+            there = client.command(*commands) not in (None, 0, -2, [], "none")
+            assert there or time.monotonic() - began > 0.29, commands
             time.sleep(0.35)
             assert client.command(*commands) in (None, 0, -2, [], "none"), commands
         client.must("SET", "k", "v", "PX", 300)
@@ -238,4 +241,4 @@ def test_port_zero_needs_another_way_in():
             pass
     finally:
         process.terminate()
-        eq(process.wait(10), 0)
+        eq(process.wait(10 * harness.PATIENCE), 0)

@@ -5,7 +5,7 @@ from harness import Server, eq, wait_until
 
 DEBUG = ("--enable-debug-command", "yes")
 FAILS = (*DEBUG, "--disk-fault", "op=write,path=.rdb,errno=EIO")
-STALLS = (*DEBUG, "--disk-fault", "op=write,path=.rdb,stall=1500,times=1")
+STALLS = (*DEBUG, "--disk-fault", "op=write,path=.rdb,stall=5000,times=1")
 POINTS = ("--save", "3600 1")
 SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
 
@@ -56,7 +56,7 @@ def test_signal_ends_a_server_that_cannot_save():
     with Server(*POINTS, *FAILS) as server:
         server.client().must("SET", "k", "v")
         server.process.terminate()
-        eq(server.process.wait(10), 0)
+        eq(server.wait(10), 0)
 
 
 def test_shutdown_holds_writes_back():
@@ -70,9 +70,8 @@ def test_shutdown_holds_writes_back():
         eq(two.quiet(0.2), True)
         eq(three.command("GET", "k"), b"v")
         eq(three.command("SHUTDOWN", "ABORT"), "OK")
-        start = time.monotonic()
         eq(two.read(), "OK")
-        assert time.monotonic() - start < 1
+        eq(one.quiet(0.01), True, "the snapshot is still written")
         eq(str(one.read()), SHUTDOWN_FAILED)
         eq(str(one.command("SHUTDOWN", "ABORT")), "ERR No shutdown in progress.")
         one.send("SHUTDOWN")
