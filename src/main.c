@@ -17,6 +17,7 @@
 #include "base/rand.h"
 #include "base/version.h"
 #include "commands/commands.h"
+#include "engine/aside.h"
 #include "engine/hooks.h"
 #include "engine/lane.h"
 #include "engine/registry.h"
@@ -77,7 +78,7 @@ static uint64_t count_changes(void *ctx)
 {
     (void)ctx;
     uint64_t sum = 0;
-    for (unsigned i = 0; i < server.lane_count; i++)
+    for (unsigned i = 0; i < server_counting_lanes(&server); i++)
         sum += RELAXED_LOAD(&server.lanes[i]->stats.dirty);
     return sum;
 }
@@ -150,6 +151,7 @@ static bool build_lanes(void)
     struct net_options net = {.signals = {SIGTERM, SIGINT}, .on_signal = on_signal};
     if (net_new(&server, &net) != 0)
         return false;
+    server.aside = aside_new(&server);
     lane_init(&loader_lane, &server, 0);
     loader_client.flags = CLIENT_INTERNAL;
     client_init(&loader_client, &loader_lane);
@@ -209,6 +211,7 @@ static int stop_server(unsigned how)
                 (!(how & STOP_NOSAVE) && settings_save_points(server.settings, points) != 0);
     RELAXED_STORE(&server.phase, SERVER_STOPPING);
     net_stop(&server, 1000);
+    aside_stop(server.aside, 1000);
     int error = persist_stop(server.persist, save, timeout_ms);
     if (error != 0)
         LOG_WARNING("The last writes before exiting failed: %s", strerror(-error));

@@ -19,8 +19,9 @@ enum admission admit(struct call *call);
 bool admit_is_quiet(const struct lane *lane, const struct client *client);
 /* The disk's check alone, for commands with keys while it is quiet. */
 enum admission admit_quietly(struct call *call);
-/* Makes the client wait for what persist_must_wait is about. */
-void admit_after_capture(struct call *call);
+/* Makes the client wait until a value is not pinned any more, or for what persist_must_wait is
+ * about. */
+void admit_after_use(struct call *call, bool pinned);
 /* Whether a client that was told ADMIT_WAIT should try again. */
 bool admit_may_retry(struct lane *lane, const struct client *client);
 /* Evicts until used memory is below maxmemory again, in bounded steps; sets lane->over_memory and

@@ -15,6 +15,13 @@
 #include "keyspace/keyspace.h"
 #include "proto/reply.h"
 
+enum call_aside { /* engine/aside.h */
+                  ASIDE_NOT,
+                  ASIDE_RUNS,   /* it runs aside, holding its shards */
+                  ASIDE_LET_GO, /* ... nothing */
+                  ASIDE_BACK    /* ... its shards again; nothing is pinned */
+};
+
 struct call {
     struct server *server;
     struct lane *lane;
@@ -33,7 +40,10 @@ struct call {
     bool effect_replaced;     /* lane->record holds what to log instead */
     uint32_t effect_count;    /* commands in lane->record */
     bool failed;              /* an error was replied */
-    bool blocked;             /* it waits for a key (engine/block.h): there is no reply yet */
+    bool blocked;             /* it waits for a key (engine/block.h), or was sent aside: there is no
+                                 reply yet */
+    uint8_t aside;            /* enum call_aside */
+    uint64_t aside_mask;      /* of the hold that was let go */
 };
 
 /* The key at argument `at`, with its hash (found among the declared ones, else computed). */

@@ -34,11 +34,12 @@ enum client_flags {
     CLIENT_DENY_BLOCKING = 1 << 15  /* its commands must not wait (transactions, scripts) */
 };
 
-enum client_wait {                           /* what a client with CLIENT_PAUSED waits for */
-                   CLIENT_WAITS_FOR_PAUSE,   /* the end of CLIENT PAUSE, of whatever mode */
-                   CLIENT_WAITS_FOR_READS,   /* ... or its being reduced to writes */
-                   CLIENT_WAITS_FOR_DISK,    /* the disk guard's next refill */
-                   CLIENT_WAITS_FOR_SNAPSHOT /* a pass to be written on */
+enum client_wait {                            /* what a client with CLIENT_PAUSED waits for */
+                   CLIENT_WAITS_FOR_PAUSE,    /* the end of CLIENT PAUSE, of whatever mode */
+                   CLIENT_WAITS_FOR_READS,    /* ... or its being reduced to writes */
+                   CLIENT_WAITS_FOR_DISK,     /* the disk guard's next refill */
+                   CLIENT_WAITS_FOR_SNAPSHOT, /* a pass to be written on */
+                   CLIENT_WAITS_FOR_PINS      /* the end of a command that runs aside */
 };
 
 struct client {
@@ -73,7 +74,7 @@ struct client {
     /* Owner: a command that was deferred. completed(ctx) is dropped with the client. */
     void *deferred;                                 /* whatever the command keeps meanwhile */
     void (*deferred_cancel)(struct client *client); /* the client goes away first; may be NULL */
-    /* With CLIENT_BLOCKED. Written by the owner, cleared by it under the lane's registry lock. */
+    /* With CLIENT_BLOCKED, or of a command sent aside. Written by the owner, cleared by it under the lane's registry lock. */
     struct waiter *waiter;
 };
 

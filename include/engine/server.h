@@ -14,6 +14,7 @@ struct persist;
 struct registry;
 struct lazyfree;
 struct lane;
+struct aside;
 struct settings;
 struct config;
 struct ops;
@@ -34,16 +35,19 @@ enum server_stop_how {
 };
 
 struct server {
-    struct settings *settings;     /* engine/settings.h: what configuration says; set once */
-    struct config *config;         /* ops/config.h; set once */
-    struct keyspace *keyspace;     /* set once */
-    struct plog *plog;             /* set once */
-    struct guard *guard;           /* set once */
-    struct persist *persist;       /* set once; NULL in tests without a disk */
-    struct lazyfree *lazyfree;     /* set once; may be NULL */
-    struct registry *registry;     /* set once */
-    struct ops *ops;               /* ops/state.h; set once; NULL in tests of layers below */
-    struct lane *lanes[LANES_MAX]; /* set once */
+    struct settings *settings; /* engine/settings.h: what configuration says; set once */
+    struct config *config;     /* ops/config.h; set once */
+    struct keyspace *keyspace; /* set once */
+    struct plog *plog;         /* set once */
+    struct guard *guard;       /* set once */
+    struct persist *persist;   /* set once; NULL in tests without a disk */
+    struct lazyfree *lazyfree; /* set once; may be NULL */
+    struct registry *registry; /* set once */
+    struct ops *ops;           /* ops/state.h; set once; NULL in tests of layers below */
+    struct aside *aside;       /* set once; NULL in tests: nothing runs aside */
+    /* Of the workers; and behind them, which lane_count does not count, the one that runs commands
+     * aside. Set once. */
+    struct lane *lanes[LANES_MAX + 1];
     unsigned lane_count;
     uint64_t seed; /* keyspace seed */
     char run_id[41];
@@ -52,9 +56,10 @@ struct server {
     uint64_t started_mono_ms;
     uint64_t next_client_id;                 /* atomic */
     uint32_t blocked_clients, timed_clients; /* atomic: those that wait for keys; with a timeout */
-    uint32_t phase;                          /* atomic: enum server_phase */
-    uint64_t pause_until_ms;                 /* atomic: CLIENT PAUSE (wall ms); 0 = none */
-    uint32_t pause_all;                      /* atomic: 1 = all commands, 0 = writes */
+    uint32_t pin_waiters;    /* atomic: clients that wait to change a pinned value */
+    uint32_t phase;          /* atomic: enum server_phase */
+    uint64_t pause_until_ms; /* atomic: CLIENT PAUSE (wall ms); 0 = none */
+    uint32_t pause_all;      /* atomic: 1 = all commands, 0 = writes */
     uint32_t
         gate_replies;  /* atomic: 1 = replies wait until the log is durable (appendfsync always) */
     uint32_t shutdown; /* atomic: enum server_shutdown, of a SHUTDOWN that saves first */
@@ -76,6 +81,12 @@ struct server {
     void (*removed)(struct server *server, const struct key *key, const char *event);
     void (*notify)(struct call *call, char class, const char *event, const struct key *key);
 };
+
+/* Lanes that count what they do: those of the workers, and the one that runs commands aside. */
+ALWAYS_INLINE unsigned server_counting_lanes(const struct server *server)
+{
+    return server->lane_count + (server->aside != NULL);
+}
 
 /* CLIENT PAUSE is in force: writes wait, and the keyspace removes nothing by itself. */
 ALWAYS_INLINE bool server_is_paused(const struct server *server, int64_t now_ms)

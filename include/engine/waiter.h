@@ -74,6 +74,15 @@ ALWAYS_INLINE bool waiter_move(struct waiter *w, enum waiter_state from, enum wa
     return __atomic_compare_exchange_n(&w->state, &expected, to, false, __ATOMIC_ACQ_REL,
                                        __ATOMIC_RELAXED);
 }
+ALWAYS_INLINE bool waiter_is_orphan(const struct waiter *w)
+{
+    return __atomic_load_n(&w->state, __ATOMIC_ACQUIRE) == WAITER_ORPHANED;
+}
+/* What is left of a call that is answered later, with room for so many nodes; the client is told to
+ * wait. On the client's lane. */
+struct waiter *waiter_begin(struct call *call, const struct block_options *options, uint32_t nodes,
+                            enum waiter_state state);
+void waiter_free(struct waiter *w);                            /* the owner; in no queue */
 void waiter_leave_queues(struct waiter *w, struct hold *hold); /* w->shards are held */
 /* Claimed: it will not wait any more. Once, by who claimed it. */
 void waiter_ended(struct waiter *w);
@@ -89,6 +98,10 @@ struct waiter *due_first(const struct lane *lane); /* NULL: none */
 
 /* ---- block_serve.c ---- */
 
+/* Runs the call of a waiter that was claimed, under all of its shards, on whatever lane; the reply
+ * and the effect go to w->reply and the log. *call is how it ended: zeroed before but for `aside`.
+ * What the handler did to its hold is done to *hold. */
+void waiter_run(struct waiter *w, struct lane *lane, struct hold *hold, struct call *call);
 /* The keyspace's hook: notes the key for block_serve. */
 void block_key_is_ready(struct lane *lane, const struct key *key);
 /* Serves whoever waits for what became ready, and for what that made ready, until nothing is. The

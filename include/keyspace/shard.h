@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/panic.h"
 #include "keyspace/keyspace.h"
+#include "keyspace/pin.h"
 #include "keyspace/wait.h"
 #include "struct/calendar.h"
 #include "struct/cells.h"
@@ -41,6 +42,12 @@ struct shard {
 
 #define MEAN_SHIFT 4
 
+struct pins {
+    struct lock lock;             /* held while there are any */
+    uint32_t count;               /* atomic */
+    const void *values[PINS_MAX]; /* atomic: their pointers */
+};
+
 struct keyspace {
     struct shard shards[SHARD_COUNT];
     struct keyspace_options options;
@@ -54,6 +61,7 @@ struct keyspace {
     struct table *queues[SHARD_COUNT]; /* shard's lock: of struct waiting_key; NULL: never any */
     uint64_t tickets;                  /* atomic */
     size_t waited_keys, waited_keys_on_removal; /* atomic */
+    struct pins pins;
 };
 
 ALWAYS_INLINE struct shard *keyspace_shard(struct keyspace *ks, uint64_t hash)
@@ -140,6 +148,9 @@ void expire_remove(struct hold *hold, const struct key *key, struct entry *e);
  * another. Only worth a call if the shard has waiters. */
 void wait_removed(struct hold *hold, const struct key *key);
 void wait_database_changed(struct hold *hold, uint32_t db, bool flushed); /* HOLD_ALL */
+
+/* pin.c: its shard is held. */
+bool value_is_pinned(const struct keyspace *ks, struct value value);
 
 /* keyspace.c: takes an entry out of its table and counters and frees it. */
 void shard_remove(struct hold *hold, const struct key *key, struct entry *e, bool lazy);

@@ -17,6 +17,9 @@
 /* Appends the payload of the entry's value to out. The entry is held. compress: rdbcompression. */
 void dump_append(const struct entry *entry, bool compress, struct bytes *out);
 
+/* The same of a value that is no string and need not belong to an entry. */
+void dump_append_value(struct value value, bool compress, struct bytes *out);
+
 /* The same for a value that is RDB bytes already, without its type. */
 void dump_frame(uint8_t rdb_type, struct slice value, struct bytes *out);
 

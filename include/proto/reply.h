@@ -41,7 +41,8 @@ void reply_buffer_clear(struct reply_buffer *r);
  * stay. */
 void reply_buffer_move(struct reply_buffer *to, struct reply_buffer *from, size_t cap_max);
 
-/* Moves what `from` holds behind what `to` holds already. */
+/* Moves what `from` holds behind what `to` holds already; a large buffer without a copy if `to` is
+ * empty. */
 void reply_buffer_append(struct reply_buffer *to, struct reply_buffer *from);
 
 void reply_simple(struct reply_buffer *r, const char *text); /* +TEXT */

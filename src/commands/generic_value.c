@@ -5,8 +5,10 @@
  */
 #include "commands/generic.h"
 
+#include "base/mem.h"
 #include "base/number.h"
 #include "commands/plain.h"
+#include "engine/aside.h"
 #include "engine/settings.h"
 #include "persist/dump.h"
 
@@ -46,10 +48,26 @@ static void copy_string(struct call *call, const struct entry *from, const struc
         keyspace_put_string_as(&call->hold, to, old, value, expire_ms, entry_encoding(from));
 }
 
-static void copy_other(struct call *call, const struct entry *from, const struct key *to,
-                       struct entry *old)
+static void copy_other(struct call *call, const struct entry *from, const struct key *to)
 {
-    keyspace_put_value(&call->hold, to, old, value_copy(entry_value(from)), entry_expire_ms(from));
+    struct value value = entry_value(from);
+    int64_t expire_ms = entry_expire_ms(from);
+    call_let_go(call, &value, 1);
+    struct value copy = value_copy(value);
+    call_take_back(call);
+    struct entry *old = keyspace_find(&call->hold, to, FIND_WRITE);
+    keyspace_put_value(&call->hold, to, old, copy, expire_ms);
+}
+
+#define BYTES_AS_ELEMENT 64 /* so many bytes are as much work as an element, about */
+#define MEMORY_SAMPLES   5
+
+/* How much work it is to read all of a value, in elements. */
+static uint64_t weight_of(const struct entry *entry)
+{
+    if (entry_type(entry) == TYPE_STRING)
+        return 0;
+    return value_memory(entry_value(entry), MEMORY_SAMPLES) / BYTES_AS_ELEMENT;
 }
 
 void generic_copy(struct call *call)
@@ -66,10 +84,12 @@ void generic_copy(struct call *call)
     struct entry *old = entry ? keyspace_find(&call->hold, &to, FIND_WRITE) : NULL;
     bool go_on = entry && (!old || replace);
     if (go_on) {
+        if (call_aside(call, weight_of(entry)))
+            return;
         if (entry_type(entry) == TYPE_STRING)
             copy_string(call, entry, &to, old);
         else
-            copy_other(call, entry, &to, old);
+            copy_other(call, entry, &to);
         call_changed(call, 1);
         call_notify(call, 'g', "copy_to", &to);
     }
@@ -86,10 +106,18 @@ void generic_dump(struct call *call)
         reply_null(call->reply);
         return;
     }
+    bool compress = RELAXED_LOAD(&call->server->settings->rdbcompression);
     struct bytes payload = {0};
-    dump_append(entry, RELAXED_LOAD(&call->server->settings->rdbcompression), &payload);
-    reply_bulk(call->reply, bytes_slice(&payload));
-    bytes_free(&payload);
+    if (call_aside(call, weight_of(entry)))
+        return;
+    if (entry_type(entry) == TYPE_STRING) {
+        dump_append(entry, compress, &payload);
+    } else {
+        struct value value = entry_value(entry);
+        call_let_go(call, &value, 1);
+        dump_append_value(value, compress, &payload);
+    }
+    reply_bulk_reference(call->reply, bytes_slice(&payload), mem_free, payload.data);
 }
 
 struct restore_options {
@@ -219,8 +247,15 @@ void generic_restore(struct call *call)
         call_error(call, "BUSYKEY Target key name already exists.");
         return;
     }
-    if (!read_restore_time(call, &options) || !read_payload(call, &value))
+    if (!read_restore_time(call, &options) ||
+        call_aside(call, call->argv[3].len / BYTES_AS_ELEMENT))
         return;
+    call_let_go(call, NULL, 0);
+    bool good = read_payload(call, &value);
+    call_take_back(call);
+    if (!good)
+        return;
+    old = keyspace_find(&call->hold, &key, FIND_WRITE);
     if (options.expire_ms != EXPIRE_NONE && plain_is_past(call, options.expire_ms)) {
         dump_value_free(&value);
         if (old)

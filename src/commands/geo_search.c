@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "commands/plain.h"
 #include "commands/zset.h"
+#include "engine/aside.h"
 
 struct search_kind {
     bool by_name;    /* GEORADIUS...: the circle comes before the options */
@@ -311,10 +312,21 @@ static int by_distance_down(const void *a, const void *b)
     return x->order < y->order ? -1 : 1;
 }
 
-static void find(const struct search *s, struct finds *finds)
+/* How many places have to be looked at. */
+static uint64_t count_near(struct value z, const struct geo_shape *shape)
 {
     struct geo_range ranges[GEO_RANGES];
-    struct value z = entry_value(s->entry);
+    unsigned count = geo_cover(shape, ranges);
+    uint64_t places = 0;
+    for (unsigned i = 0; i < count; i++)
+        places +=
+            zset_below_score(z, ranges[i].max, false) - zset_below_score(z, ranges[i].min, false);
+    return places;
+}
+
+static void find(const struct search *s, struct value z, struct finds *finds)
+{
+    struct geo_range ranges[GEO_RANGES];
     uint64_t most = s->any ? (uint64_t)s->count : UINT64_MAX;
     unsigned count = geo_cover(&s->shape, ranges);
     for (unsigned i = 0; i < count; i++)
@@ -361,6 +373,7 @@ static void store_found(struct call *call, const struct search *s, const struct 
                  s->store_distance ? f->distance / s->shape.unit_m : f->score);
     }
     zset_settle(&z, zset_limits_of(call), longest);
+    call_take_back(call);
     zset_store(call, &target, z, s->kind->by_name ? "georadiusstore" : "geosearchstore");
     if (count > 1)
         call_changed(call, count - 1); /* one for each in all */
@@ -369,8 +382,13 @@ static void store_found(struct call *call, const struct search *s, const struct 
 static void answer(struct call *call, const struct search *s)
 {
     struct finds finds = {0};
-    if (s->entry != NULL)
-        find(s, &finds);
+    if (s->entry != NULL) {
+        struct value z = entry_value(s->entry);
+        if (call_aside(call, count_near(z, &s->shape)))
+            return;
+        call_let_go(call, &z, 1);
+        find(s, z, &finds);
+    }
     size_t count = s->count != 0 ? (size_t)MIN_OF((uint64_t)s->count, finds.count) : finds.count;
     if (s->store != 0)
         store_found(call, s, &finds, count);

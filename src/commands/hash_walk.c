@@ -2,6 +2,7 @@
 #include "commands/hash.h"
 
 #include "commands/scan.h"
+#include "engine/aside.h"
 
 #define REPEATS_MAX 100000000 /* fields, repeated or not, that one reply may be asked to have */
 
@@ -42,13 +43,21 @@ static void reply_all(struct call *call, hash_visit_fn visit)
     struct entry *entry;
     if (!hash_find(call, &key, FIND_READ, &entry))
         return;
-    size_t count = entry != NULL ? hash_count_seen(entry_value(entry), hash_now(call)) : 0;
+    struct value hash = {0};
+    size_t count = 0;
+    if (entry != NULL) {
+        hash = entry_value(entry);
+        if (call_aside(call, hash_count(hash)))
+            return;
+        call_let_go(call, &hash, 1);
+        count = hash_count_seen(hash, hash_now(call));
+    }
     if (visit == reply_both)
         reply_map(call->reply, count);
     else
         reply_array(call->reply, count);
     if (entry != NULL)
-        hash_each(entry_value(entry), hash_now(call), visit, call->reply);
+        hash_each(hash, hash_now(call), visit, call->reply);
 }
 
 void hash_hgetall(struct call *call)
@@ -121,9 +130,14 @@ static void reply_repeated(struct call *call, struct value hash, uint64_t count,
 
 static void reply_some(struct call *call, struct value hash, int64_t count, bool with_values)
 {
-    if (count < -REPEATS_MAX)
+    if (count < -REPEATS_MAX) {
         call_error(call, "ERR value is out of range");
-    else if (count < 0)
+        return;
+    }
+    if (call_aside(call, count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, hash_count(hash))))
+        return;
+    call_let_go(call, &hash, 1);
+    if (count < 0)
         reply_repeated(call, hash, (uint64_t)-count, with_values);
     else
         reply_distinct(call, hash, (uint64_t)count, with_values);

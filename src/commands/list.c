@@ -3,6 +3,7 @@
 
 #include "commands/commands.h"
 #include "commands/plain.h"
+#include "engine/aside.h"
 #include "engine/block.h"
 
 /* ---- what the family shares ---- */
@@ -215,6 +216,9 @@ static void lrange_command(struct call *call)
         reply_array(call->reply, 0);
         return;
     }
+    if (call_aside(call, count))
+        return;
+    call_let_go(call, &list, 1);
     list_seek(list, (int64_t)first, &at);
     reply_elements(call, list, &at, count, false);
 }

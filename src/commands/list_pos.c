@@ -1,5 +1,6 @@
 /* list_pos.c - LPOS: where elements of a value stand. */
 #include "commands/list.h"
+#include "engine/aside.h"
 
 struct options {
     int64_t rank;  /* which match is the first of interest, from 1 on */
@@ -73,10 +74,17 @@ void list_lpos(struct call *call)
     struct entry *entry;
     if (!read_options(call, &options) || !list_find(call, &key, FIND_READ, &entry))
         return;
+    struct value list = {0};
+    if (entry != NULL) {
+        list = entry_value(entry);
+        if (call_aside(call, list_count(list)))
+            return;
+        call_let_go(call, &list, 1);
+    }
     bool array = options.count >= 0;
     size_t mark = array ? reply_array_deferred(call->reply) : 0, found = 0;
     if (entry != NULL)
-        found = reply_matches(call, entry_value(entry), &options);
+        found = reply_matches(call, list, &options);
     if (array)
         reply_array_patch(call->reply, mark, found);
     else if (found == 0)

@@ -3,6 +3,7 @@
 
 #include "commands/commands.h"
 #include "commands/scan.h"
+#include "engine/aside.h"
 
 /* ---- what the family shares ---- */
 
@@ -146,10 +147,15 @@ static void smembers_command(struct call *call)
     struct entry *entry;
     if (!set_find(call, &key, FIND_READ, &entry))
         return;
-    if (entry != NULL)
-        set_reply_all(call, entry_value(entry));
-    else
+    if (entry == NULL) {
         reply_set(call->reply, 0);
+        return;
+    }
+    struct value set = entry_value(entry);
+    if (call_aside(call, set_count(set)))
+        return;
+    call_let_go(call, &set, 1);
+    set_reply_all(call, set);
 }
 
 struct sscan {

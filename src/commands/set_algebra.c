@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include "base/mem.h"
+#include "engine/aside.h"
 #include "engine/settings.h"
 #include "value/hyperloglog.h"
 
@@ -18,9 +19,11 @@ struct operands {
     bool first_missing, any_missing;
 };
 
-/* `count` keys from argument `at` on. False after replying WRONGTYPE, with nothing to free. */
+/* `count` keys from argument `at` on; the sets may then be read, and nothing else of the keyspace.
+ * False after replying WRONGTYPE, or if the command runs aside, with nothing to free. */
 static bool find_operands(struct call *call, uint32_t at, uint32_t count, struct operands *out)
 {
+    uint64_t members = 0;
     *out = (struct operands){.sets = mem_alloc(count * sizeof *out->sets)};
     for (uint32_t i = 0; i < count; i++) {
         struct key key = call_key(call, at + i);
@@ -31,17 +34,24 @@ static bool find_operands(struct call *call, uint32_t at, uint32_t count, struct
         }
         if (entry != NULL) {
             out->sets[out->count++] = entry_value(entry);
+            members += set_count(entry_value(entry));
         } else {
             out->any_missing = true;
             out->first_missing |= i == 0;
         }
     }
+    if (call_aside(call, members)) {
+        mem_free(out->sets);
+        return false;
+    }
+    call_let_go(call, out->sets, out->count);
     return true;
 }
 
 /* Files the result under the key at argument 1, or removes what is there if it is empty. */
 static void store(struct call *call, struct value result, const char *event)
 {
+    call_take_back(call);
     struct key key = call_key(call, 1);
     struct entry *entry = keyspace_find(&call->hold, &key, FIND_WRITE);
     size_t count = set_count(result);

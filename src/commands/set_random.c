@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "commands/plain.h"
+#include "engine/aside.h"
 #include "engine/settings.h"
 
 #define EFFECT_MEMBERS 1024      /* of one SREM that is logged */
@@ -141,12 +142,20 @@ void set_srandmember(struct call *call)
     char room[SET_TEXT];
     if (!counted) {
         reply_bulk(call->reply, set_pick(set, &call->lane->random, room));
-    } else if (count < -REPEATS_MAX) {
+        return;
+    }
+    if (count < -REPEATS_MAX) {
         call_error(call, "ERR value is out of range");
-    } else if (count < 0) {
-        reply_repeated(call, set, (uint64_t)-count);
+        return;
+    }
+    uint64_t most = count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, set_count(set));
+    if (call_aside(call, most))
+        return;
+    call_let_go(call, &set, 1);
+    if (count < 0) {
+        reply_repeated(call, set, most);
     } else {
-        reply_array(call->reply, MIN_OF((uint64_t)count, set_count(set)));
+        reply_array(call->reply, most);
         set_sample(set, &call->lane->random, (size_t)count, set_reply_member, call->reply);
     }
 }

@@ -23,6 +23,7 @@
 #include "commands/plain.h"
 #include "commands/set.h"
 #include "commands/zset.h"
+#include "engine/aside.h"
 
 /* ---- arguments ---- */
 
@@ -557,6 +558,7 @@ static void answer(struct call *call, const struct options *options, struct elem
     if (options->target != 0) {
         struct value list = list_begin(list_limits_of(call));
         give(call, elements, range, patterns, gets, &list);
+        call_take_back(call);
         store(call, options->target, list, count, elements->passing);
         reply_int(call->reply, (int64_t)count);
     } else {
@@ -594,6 +596,11 @@ static void run(struct call *call, bool read_only)
     if (!read_options(call, read_only, &options, &range) || !find_source(call, &value))
         return;
     ASSERT(!options.looks_around || call->hold.mask == HOLD_ALL);
+    if (value.pointer != NULL) {
+        if (call_aside(call, count_of(value)))
+            return;
+        call_let_go(call, &value, 1);
+    }
     /* A set's own order is not to be seen in the log. */
     if (options.unordered && value.type == TYPE_SET && options.target != 0) {
         options.unordered = false;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "engine/aside.h"
 #include "plog/plog.h"
 
 /* ---- finding and changing ---- */
@@ -263,6 +264,17 @@ void stream_xlen(struct call *call)
         reply_int(call->reply, entry ? (int64_t)stream_of(entry_value(entry))->length : 0);
 }
 
+static void reply_entries(struct call *call, struct value value, struct stream_id from,
+                          struct stream_id to, uint64_t count, bool reverse)
+{
+    const struct stream *s = stream_of(value);
+    count = MIN_OF(count, s->length);
+    if (call_aside(call, count))
+        return;
+    call_let_go(call, &value, 1);
+    stream_reply_range(call, s, from, to, count, reverse);
+}
+
 static void range(struct call *call, bool reverse)
 {
     struct key key = call_first_key(call);
@@ -288,8 +300,8 @@ static void range(struct call *call, bool reverse)
     else if (count == 0)
         reply_null_array(call->reply);
     else
-        stream_reply_range(call, stream_of(entry_value(entry)), from, to,
-                           count < 0 ? 0 : (uint64_t)count, reverse);
+        reply_entries(call, entry_value(entry), from, to, count < 0 ? UINT64_MAX : (uint64_t)count,
+                      reverse);
 }
 
 void stream_xrange(struct call *call)

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "commands/plain.h"
+#include "engine/aside.h"
+#include "keyspace/pin.h"
 #include "value/set.h"
 
 enum operation { UNION, INTER, DIFF };
@@ -308,9 +310,30 @@ static void store_result(struct call *call, struct combining *c)
     static const char *const events[] = {"zunionstore", "zinterstore", "zdiffstore"};
     struct key target = call_key(call, 1);
     zset_settle(&c->result, zset_limits_of(call), c->longest);
+    call_take_back(call);
     zset_store(call, &target, c->result, events[c->operation]);
     if (c->aggregate == COUNT && c->found != 0)
         log_result(call, target.name, c->result);
+}
+
+static uint64_t members_of(const struct combining *c)
+{
+    uint64_t members = 0;
+    for (uint32_t i = 0; i < c->sources; i++)
+        members += c->source[i].count;
+    return members;
+}
+
+static void let_go(struct call *call, const struct combining *c)
+{
+    struct value values[PINS_MAX];
+    uint32_t count = 0;
+    if (LIKELY(!call->aside) || c->sources > PINS_MAX)
+        return;
+    for (uint32_t i = 0; i < c->sources; i++)
+        if (c->source[i].count != 0)
+            values[count++] = c->source[i].value;
+    call_let_go(call, values, count);
 }
 
 static void run(struct call *call, enum operation operation, bool store, bool only_count)
@@ -320,7 +343,9 @@ static void run(struct call *call, enum operation operation, bool store, bool on
     if (!read_key_count(call, at, &c))
         return;
     c.source = mem_alloc(c.sources * sizeof *c.source);
-    if (find_sources(call, at + 1, &c) && read_options(call, at + 1 + c.sources, store, &c)) {
+    if (find_sources(call, at + 1, &c) && read_options(call, at + 1 + c.sources, store, &c) &&
+        !call_aside(call, members_of(&c))) {
+        let_go(call, &c);
         combine(&c);
         store ? store_result(call, &c) : reply_result(call, &c);
     }

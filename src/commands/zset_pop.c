@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/rand.h"
+#include "engine/aside.h"
 
 /* ---- ZPOPMIN, ZPOPMAX ---- */
 
@@ -213,12 +214,18 @@ void zset_zrandmember(struct call *call)
     if ((counted && !read_zrandmember(call, &count, &scores)) ||
         !zset_find(call, &key, FIND_READ, &entry))
         return;
-    if (counted && entry)
-        reply_random(call, entry_value(entry), count, scores ? zset_shape_of(call) : ZSET_MEMBERS);
-    else if (counted)
+    if (counted && entry) {
+        struct value z = entry_value(entry);
+        uint64_t most = count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, zset_count(z));
+        if (call_aside(call, most))
+            return;
+        call_let_go(call, &z, 1);
+        reply_random(call, z, count, scores ? zset_shape_of(call) : ZSET_MEMBERS);
+    } else if (counted) {
         reply_array(call->reply, 0);
-    else if (entry)
+    } else if (entry) {
         reply_any(call, entry_value(entry), ZSET_MEMBERS);
-    else
+    } else {
         reply_null(call->reply);
+    }
 }

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "base/mem.h"
+#include "engine/aside.h"
 
 /* ---- ranges as commands give them ---- */
 
@@ -188,11 +189,13 @@ static void store_part(struct call *call, const struct entry *entry, const struc
     struct zset_item item;
     if (entry) {
         from = entry_value(entry);
+        call_let_go(call, &from, 1);
         zset_seek(from, part->reverse ? part->first + part->count : part->first, &at);
         for (size_t i = 0; i < part->count; i++)
             if (part->reverse ? zset_prev(from, &at, &item) : zset_next(from, &at, &item))
                 zset_add(&z, limits, item.member, item.score);
     }
+    call_take_back(call);
     zset_store(call, &target, z, "zrangestore");
 }
 
@@ -215,10 +218,15 @@ static void reply_range(struct call *call, uint32_t at, struct options *options,
         if (options->range.by != BY_RANK)
             limit_part(&part, options->offset, options->limit);
     }
-    if (fixed.store)
+    if (call_aside(call, part.count))
+        return;
+    if (fixed.store) {
         store_part(call, entry, &options->range, &part);
-    else
-        zset_reply_part(call, z, &part, options->with_scores ? zset_shape_of(call) : ZSET_MEMBERS);
+        return;
+    }
+    if (entry)
+        call_let_go(call, &z, 1);
+    zset_reply_part(call, z, &part, options->with_scores ? zset_shape_of(call) : ZSET_MEMBERS);
 }
 
 static void old_range(struct call *call, enum range_by by, bool reverse)

@@ -7,6 +7,7 @@
 #include "engine/memory.h"
 #include "engine/settings.h"
 #include "guard/guard.h"
+#include "keyspace/pin.h"
 #include "persist/persist.h"
 
 #define EVICT_VICTIMS_PER_STEP 64   /* between two looks at the clock and at used memory */
@@ -196,9 +197,12 @@ enum admission admit_quietly(struct call *call)
     return check_disk(call);
 }
 
-void admit_after_capture(struct call *call)
+void admit_after_use(struct call *call, bool pinned)
 {
-    wait_for(call, CLIENT_WAITS_FOR_SNAPSHOT, RETRY_SNAPSHOT_US);
+    if (pinned)
+        wait_for(call, CLIENT_WAITS_FOR_PINS, 0);
+    else
+        wait_for(call, CLIENT_WAITS_FOR_SNAPSHOT, RETRY_SNAPSHOT_US);
 }
 
 bool admit_may_retry(struct lane *lane, const struct client *client)
@@ -213,6 +217,8 @@ bool admit_may_retry(struct lane *lane, const struct client *client)
                (client->waits_for == CLIENT_WAITS_FOR_READS && !RELAXED_LOAD(&server->pause_all));
     case CLIENT_WAITS_FOR_SNAPSHOT:
         return server->persist == NULL || !persist_is_saturated(server->persist);
+    case CLIENT_WAITS_FOR_PINS:
+        return !keyspace_has_pins(server->keyspace);
     case CLIENT_WAITS_FOR_DISK:
         break;
     }

@@ -111,7 +111,6 @@ static void describe(struct waiter *w, const struct call *call, const struct blo
 {
     const struct client *client = call->client;
     const struct command *top = call->parent != NULL ? call->parent : call->command;
-    w->state = WAITER_WAITING;
     w->lane = call->lane;
     w->client = call->client;
     w->until_us = options->until_us;
@@ -148,6 +147,18 @@ static void join_queues(struct waiter *w, struct call *call, bool moves)
 
 static void client_goes(struct client *client);
 
+struct waiter *waiter_begin(struct call *call, const struct block_options *options, uint32_t nodes,
+                            enum waiter_state state)
+{
+    struct waiter *w = waiter_new(call, options->argv != NULL ? options->argv : call->argv, nodes);
+    describe(w, call, options);
+    w->state = state;
+    call->blocked = true;
+    call_defer(call, w, client_goes);
+    __atomic_store_n(&call->client->waiter, w, __ATOMIC_RELEASE);
+    return w;
+}
+
 void call_block(struct call *call, const struct block_options *options)
 {
     call->blocked = true;
@@ -156,14 +167,11 @@ void call_block(struct call *call, const struct block_options *options)
     struct client *client = call->client;
     uint32_t nodes = options->keys != 0 ? options->keys : call->key_count;
     ASSERT(call_may_block(call) && nodes > 0 && nodes <= call->key_count);
-    struct waiter *w = waiter_new(call, options->argv != NULL ? options->argv : call->argv, nodes);
-    describe(w, call, options);
+    struct waiter *w = waiter_begin(call, options, nodes, WAITER_WAITING);
     join_queues(w, call, options->moves);
     due_add(call->lane, w);
     RELAXED_ADD(&call->server->blocked_clients, 1);
-    call_defer(call, w, client_goes);
     RELAXED_STORE(&client->flags, client->flags | CLIENT_BLOCKED);
-    __atomic_store_n(&client->waiter, w, __ATOMIC_RELEASE);
 }
 
 void call_ready(struct call *call, const struct key *key)
@@ -247,12 +255,14 @@ void waiter_post(struct waiter *w, struct lane *from, enum waiter_outcome outcom
 static void leave_on_lane(struct lane *lane, struct waiter *w)
 {
     struct hold hold = lane_hold(lane);
+    if (w->node_count == 0)
+        return;
     hold_take(&hold, w->shards);
     waiter_leave_queues(w, &hold);
     hold_drop(&hold);
 }
 
-static void waiter_free(struct waiter *w)
+void waiter_free(struct waiter *w)
 {
     reply_buffer_free(&w->reply);
     mem_free(w);

@@ -98,41 +98,47 @@ static void account(struct call *call, const struct waiter *w, uint64_t us)
         call->server->notable_call(call, us, reply_bytes);
 }
 
-/* Claimed, all of its shards are held. */
-static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
+void waiter_run(struct waiter *w, struct lane *lane, struct hold *hold, struct call *call)
 {
     uint16_t hold_flags = hold->flags;
     uint64_t start_us = clock_ticks_us(), gate = lane->log_gate;
-    struct call call = {.server = lane->server,
-                        .lane = lane,
-                        .client = stand_in(lane, w),
-                        .command = w->command,
-                        .parent = w->parent,
-                        .argc = w->argc,
-                        .argv = w->argv,
-                        .reply = &w->reply,
-                        .db = w->db,
-                        .key_count = w->key_count,
-                        .key_at = w->key_at,
-                        .key_hash = w->key_hash};
+    call->server = lane->server;
+    call->lane = lane;
+    call->client = stand_in(lane, w);
+    call->command = w->command;
+    call->parent = w->parent;
+    call->argc = w->argc;
+    call->argv = w->argv;
+    call->reply = &w->reply;
+    call->db = w->db;
+    call->key_count = w->key_count;
+    call->key_at = w->key_at;
+    call->key_hash = w->key_hash;
     reply_buffer_init(&w->reply);
     w->reply.resp3 = w->resp3;
     w->reply.muted = w->muted;
     hold->flags = w->client_flags & CLIENT_NO_TOUCH ? HOLD_NO_TOUCH : 0;
-    call.hold = *hold;
+    call->hold = *hold;
     lane->log_gate = 0;
-    w->command->run(&call);
-    run_record(&call);
+    w->command->run(call);
+    run_record(call);
     w->log_gate = lane->log_gate;
     lane->log_gate = gate;
-    *hold = call.hold;
+    *hold = call->hold;
     hold->flags = hold_flags;
+    if (!call->blocked)
+        account(call, w, clock_ticks_us() - start_us);
+}
+
+/* Claimed, all of its shards are held. */
+static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
+{
+    struct call call = {0};
+    waiter_run(w, lane, hold, &call);
     if (call.blocked && waiter_move(w, WAITER_CLAIMED, WAITER_WAITING))
         return;
     waiter_leave_queues(w, hold);
     waiter_ended(w);
-    if (!call.blocked)
-        account(&call, w, clock_ticks_us() - start_us);
     waiter_post(w, lane, OUTCOME_SERVED);
 }
 

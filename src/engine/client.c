@@ -62,6 +62,8 @@ void client_wait(struct client *client)
         lane->waiting_first = client;
     lane->waiting_last = client;
     lane->paused++;
+    if (client->waits_for == CLIENT_WAITS_FOR_PINS)
+        RELAXED_ADD(&lane->server->pin_waiters, 1);
 }
 
 void client_stop_waiting(struct client *client)
@@ -78,6 +80,8 @@ void client_stop_waiting(struct client *client)
     else
         lane->waiting_last = client->previous_waiting;
     lane->paused--;
+    if (client->waits_for == CLIENT_WAITS_FOR_PINS)
+        RELAXED_ADD(&lane->server->pin_waiters, (uint32_t)-1);
 }
 
 struct client *lane_find_client(struct lane *lane, uint64_t id)

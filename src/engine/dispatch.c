@@ -21,6 +21,7 @@
 #include "engine/run.h"
 #include "engine/settings.h"
 #include "engine/waiter.h"
+#include "keyspace/pin.h"
 #include "persist/persist.h"
 #include "plog/plog.h"
 
@@ -362,27 +363,32 @@ static NOINLINE void run_watched(struct call *call, uint64_t *clock_us)
         lane_turn(lane);
 }
 
-/* Whether the command has to wait for a save to capture a large value that it may change in place;
- * its shards are held. */
-static NOINLINE bool waits_for_capture(struct call *call)
+/* Whether the command has to wait because it may change a value in place that a save has to capture
+ * first, or that a command that runs aside reads; its shards are held. */
+static NOINLINE bool must_wait(struct call *call)
 {
     uint16_t flags[BATCH_MAX];
     uint32_t positions[BATCH_MAX];
-    if (!(call->command->flags & CMD_WRITE) || call->client->flags & CLIENT_INTERNAL ||
-        call->server->persist == NULL)
+    struct persist *persist = call->server->persist;
+    if (!(call->command->flags & CMD_WRITE) || call->client->flags & CLIENT_INTERNAL)
         return false;
     int count =
         command_find_keys(call->command, call->argc, call->argv, positions, flags, BATCH_MAX);
     for (int i = 0; i < count; i++) {
         struct key key = call_key(call, positions[i]);
-        if (flags[i] & KEY_RW && persist_must_wait(call->server->persist, &call->hold, &key))
+        if (!(flags[i] & KEY_RW))
+            continue;
+        bool pinned = keyspace_is_pinned(&call->hold, &key);
+        if (pinned || (persist != NULL && persist_must_wait(persist, &call->hold, &key))) {
+            admit_after_use(call, pinned);
             return true;
+        }
     }
     return false;
 }
 
 /* Runs one admitted command under its hold. *hold is kept from the last command if it fits. False:
- * it has to wait for a capture. */
+ * it has to wait (must_wait). */
 static bool run_held(struct call *call, const struct pending *p, struct hold *hold,
                      uint64_t *clock_us)
 {
@@ -403,8 +409,9 @@ static bool run_held(struct call *call, const struct pending *p, struct hold *ho
     call->hold = *hold;
     call->hold.now_ms = lane->now_ms; /* into the copy: copying what was just written would stall */
     call->hold.flags = flags;
-    if (p->key_count != 0 && UNLIKELY(keyspace_epoch_active(hold->keyspace)) &&
-        waits_for_capture(call)) {
+    if (p->key_count != 0 &&
+        UNLIKELY(keyspace_epoch_active(hold->keyspace) || keyspace_has_pins(hold->keyspace)) &&
+        must_wait(call)) {
         hold->mask = call->hold.mask;
         return false;
     }
@@ -453,6 +460,7 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     call.effect_count = 0;
     call.failed = false;
     call.blocked = false;
+    call.aside = ASIDE_NOT;
     call.hold.mask = 0;
     *ran = true;
     uint32_t flags_before = client->flags;
@@ -477,7 +485,6 @@ static bool run_pending(struct lane *lane, struct client *client, const struct p
     uint64_t reply_before = reply_size(&lane->reply);
     if (UNLIKELY(!run_held(&call, p, hold, clock_us))) {
         *ran = false;
-        admit_after_capture(&call);
         run_later(lane, client, flags_before);
         return false;
     }

@@ -95,20 +95,32 @@ void entry_free_shell(struct shard *shard, struct entry *e)
     RELAXED_STORE(&shard->idle, cells_idle(shard->cells));
 }
 
-static void free_boxed(void *boxed)
+/* A value on its way to another thread. */
+struct boxed {
+    struct keyspace *keyspace;
+    struct value value;
+};
+
+static void free_boxed(void *thing)
 {
-    value_free(*(struct value *)boxed);
+    struct boxed *boxed = thing;
+    keyspace_await_pins(boxed->keyspace);
+    value_free(boxed->value);
     mem_free(boxed);
 }
 
 void value_discard(struct keyspace *ks, struct value value, bool lazy)
 {
-    if (ks->hooks.free_later != NULL &&
-        value_effort(value) > (lazy ? LAZY_EFFORT_MIN : EAGER_EFFORT_MAX))
-        ks->hooks.free_later(ks->hooks.ctx, free_boxed, mem_dup(&value, sizeof value), 1,
-                             value_memory(value, MEMORY_SAMPLES));
-    else
+    size_t most = lazy ? LAZY_EFFORT_MIN : EAGER_EFFORT_MAX; /* that is freed here */
+    bool pinned = value_is_pinned(ks, value);
+    if (LIKELY(!pinned && (ks->hooks.free_later == NULL || value_effort(value) <= most))) {
         value_free(value);
+        return;
+    }
+    struct boxed boxed = {ks, value};
+    ASSERT(ks->hooks.free_later != NULL);
+    ks->hooks.free_later(ks->hooks.ctx, free_boxed, mem_dup(&boxed, sizeof boxed), 1,
+                         value_memory(value, MEMORY_SAMPLES));
 }
 
 void entry_free_value(struct keyspace *ks, struct entry *e, bool lazy)

@@ -10,7 +10,8 @@
  * Of a value it is known here only when something in it is due (value_due_ms) and how to remove
  * what is (value_expire), in steps: what a slice does not get done is filed as due at once.
  * Elements of a large value that a pass has not captured yet stay until it has: it would have to be
- * copied as a whole before the first of them goes. Nobody sees them meanwhile.
+ * copied as a whole before the first of them goes. Those of a pinned one (keyspace/pin.h) stay until
+ * it is not any more. Nobody sees them meanwhile.
  */
 #include "keyspace/shard.h"
 #include "base/clock.h"
@@ -20,7 +21,7 @@
 #define STALE_TOKENS    8192 /* beyond twice the live ones: rebuild */
 #define ELEMENTS_STEP   64   /* elements removed between two looks at the clock */
 #define COPIED_EFFORT   1024 /* of a value that may be copied for a pass */
-#define CAPTURE_WAIT_MS 100  /* until a larger one is looked at again */
+#define IN_USE_WAIT_MS  100  /* until one whose elements must stay is looked at again */
 
 void expire_remove(struct hold *hold, const struct key *key, struct entry *e)
 {
@@ -41,9 +42,12 @@ void expire_file(struct hold *hold, struct shard_db *db, struct entry *e, uint64
     e->flags |= ENTRY_IN_CALENDAR;
 }
 
-static bool waits_for_capture(const struct hold *hold, const struct entry *e)
+/* Its elements must stay for now. */
+static bool is_in_use(const struct hold *hold, const struct entry *e)
 {
     const struct keyspace *ks = hold->keyspace;
+    if (UNLIKELY(value_is_pinned(ks, entry_value(e))))
+        return true;
     return UNLIKELY(ks->pass_active) && entry_epoch(e) != ks->epoch &&
            value_effort(entry_value(e)) > COPIED_EFFORT;
 }
@@ -131,7 +135,7 @@ struct entry *keyspace_expire_elements(struct hold *hold, const struct key *key,
 {
     bool more;
     if (hold->flags & (HOLD_LOADING | HOLD_READER) || !elements_are_due(hold, e) ||
-        waits_for_capture(hold, e))
+        is_in_use(hold, e))
         return e;
     return expire_elements(hold, key, e, budget, &more);
 }
@@ -163,8 +167,8 @@ static bool token_due(struct hold *hold, struct shard_db *db, uint32_t db_index,
         return false;
     }
     bool more = elements_are_due(hold, e);
-    if (more && waits_for_capture(hold, e)) {
-        calendar_add(db->due, hold->now_ms + CAPTURE_WAIT_MS, token);
+    if (more && is_in_use(hold, e)) {
+        calendar_add(db->due, hold->now_ms + IN_USE_WAIT_MS, token);
         return false;
     }
     while (more && e != NULL) {

@@ -408,6 +408,8 @@ struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struc
 struct value keyspace_edit_value(struct hold *hold, const struct key *key, struct entry *e)
 {
     ASSERT(entry_type(e) != TYPE_STRING);
+    if (UNLIKELY(value_is_pinned(hold->keyspace, entry_value(e))))
+        keyspace_await_pins(hold->keyspace);
     entry_before_change(hold, key->db, e, false);
     keyspace_mark_captured(hold->keyspace, e);
     return entry_value(e);
@@ -522,6 +524,7 @@ void keyspace_rename(struct hold *hold, const struct key *from, struct entry *e,
 
 /* What FLUSH takes away from one shard, to be freed elsewhere. */
 struct discarded {
+    struct keyspace *keyspace;
     struct table *keys;
     struct cells
         *cells;   /* NULL: still in use by other databases; the entries were freed one by one */
@@ -531,6 +534,7 @@ struct discarded {
 static void discard_free(void *thing)
 {
     struct discarded *d = thing;
+    keyspace_await_pins(d->keyspace);
     if (d->outline)
         free_values(d->keys);
     table_free(d->keys);
@@ -572,7 +576,7 @@ static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index
     if (others_empty(ks, shard, index)) {
         /* The whole heap goes with the table: nothing is walked unless entries own something. */
         struct discarded *d = mem_alloc(sizeof *d);
-        *d = (struct discarded){db->keys, shard->cells, db->outline != 0};
+        *d = (struct discarded){ks, db->keys, shard->cells, db->outline != 0};
         lazy |= db->count > FLUSHED_AT_ONCE || d->outline;
         size_t bytes = discarded_bytes(d);
         db->keys = table_new(entry_hash, ks);

@@ -82,8 +82,8 @@ void ops_install(struct server *server)
 {
     struct ops *ops = mem_zalloc(sizeof *ops);
     size_t rows = registry_rows(server->registry);
-    ops->baselines = mem_zalloc(server->lane_count * sizeof *ops->baselines);
-    for (unsigned i = 0; i < server->lane_count; i++)
+    ops->baselines = mem_zalloc(server_counting_lanes(server) * sizeof *ops->baselines);
+    for (unsigned i = 0; i < server_counting_lanes(server); i++)
         ops->baselines[i].commands = mem_zalloc(rows * sizeof *ops->baselines[i].commands);
     server->ops = ops;
     rand_hex(server->repl_id, 40);
@@ -95,7 +95,7 @@ void ops_install(struct server *server)
 void ops_uninstall(struct server *server)
 {
     struct ops *ops = server->ops;
-    for (unsigned i = 0; i < server->lane_count; i++)
+    for (unsigned i = 0; i < server_counting_lanes(server); i++)
         mem_free(ops->baselines[i].commands);
     mem_free(ops->baselines);
     for (int kind = 0; kind < SLOWLOG_KINDS; kind++)

@@ -53,7 +53,7 @@ void stats_sum(struct server *server, struct lane_stats *out)
     struct ops *ops = server->ops;
     memset(out, 0, sizeof *out);
     lock_take(&ops->lock);
-    for (unsigned i = 0; i < server->lane_count; i++) {
+    for (unsigned i = 0; i < server_counting_lanes(server); i++) {
         const struct lane_stats *stats = &server->lanes[i]->stats;
         const struct lane_stats *baseline = &ops->baselines[i].stats;
         add_words((uint64_t *)out, (const uint64_t *)stats, (const uint64_t *)baseline, WORDS);
@@ -67,7 +67,7 @@ void stats_sum_command(struct server *server, uint32_t row, struct command_stats
     struct ops *ops = server->ops;
     memset(out, 0, sizeof *out);
     lock_take(&ops->lock);
-    for (unsigned i = 0; i < server->lane_count; i++)
+    for (unsigned i = 0; i < server_counting_lanes(server); i++)
         add_words((uint64_t *)out, (const uint64_t *)&server->lanes[i]->command_stats[row],
                   (const uint64_t *)&ops->baselines[i].commands[row], COMMAND_WORDS);
     lock_drop(&ops->lock);
@@ -93,7 +93,7 @@ void stats_reset(struct server *server)
     struct ops *ops = server->ops;
     size_t rows = registry_rows(server->registry);
     lock_take(&ops->lock);
-    for (unsigned i = 0; i < server->lane_count; i++)
+    for (unsigned i = 0; i < server_counting_lanes(server); i++)
         take_baseline(&ops->baselines[i], server->lanes[i], rows);
     lock_drop(&ops->lock);
 }

@@ -3,6 +3,7 @@
 
 #include "base/crc64.h"
 #include "base/mem.h"
+#include "base/panic.h"
 #include "persist/rdb.h"
 #include "persist/rdb_load.h"
 #include "persist/rdb_value.h"
@@ -37,6 +38,18 @@ void dump_append(const struct entry *entry, bool compress, struct bytes *out)
     bytes_append_char(out, (char)rdb_value_type(entry));
     rdb_value_append(entry, compress, out);
     append_footer(out, start);
+}
+
+void dump_append_value(struct value value, bool compress, struct bytes *out)
+{
+    /* An entry without a key, as far as writers of values look at it. */
+    char room[sizeof(struct entry) + sizeof value.pointer] ALIGNED(8) = {0};
+    struct entry *entry = (struct entry *)(void *)room;
+    ASSERT(value.type != TYPE_STRING);
+    entry->type_encoding = (uint8_t)(value.type | value.encoding << 4);
+    entry->flags = ENTRY_OUTLINE;
+    memcpy(entry->rest, &value.pointer, sizeof value.pointer);
+    dump_append(entry, compress, out);
 }
 
 void dump_frame(uint8_t rdb_type, struct slice value, struct bytes *out)

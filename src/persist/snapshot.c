@@ -57,6 +57,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "keyspace/pin.h"
 #include "persist/captured.h"
 #include "persist/rdb_parts.h"
 #include "persist/rdb_value.h"
@@ -396,6 +397,8 @@ static void drain(struct snapshot *s, captured_fn each)
         struct captured_list list = donor->list;
         donor->list = (struct captured_list){0};
         lock_drop(&donor->lock);
+        if (list.first != NULL && RELAXED_LOAD(&s->taken) != 0) /* values to be freed */
+            keyspace_await_pins(s->keyspace);
         note_written(s, captured_consume(&list, each, s, false));
     }
 }
@@ -505,6 +508,7 @@ static void open_end(struct snapshot *s)
     note_written(s, open->held);
     if (open->owned) {
         __atomic_fetch_sub(&s->taken, open->held, __ATOMIC_RELAXED);
+        keyspace_await_pins(s->keyspace);
         value_free(open->walk.value);
     }
     bytes_free(&open->rest);

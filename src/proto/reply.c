@@ -22,7 +22,8 @@
 #define HEAD_MAX        24 /* a sigil, the digits of any 64-bit number, CRLF */
 #define HOLE            4
 #define NO_MARK         SIZE_MAX
-#define BYTES_KEEP      (1 << 20) /* bytes that a cleared buffer may hold on to */
+#define BYTES_KEEP      (1 << 20)   /* bytes that a cleared buffer may hold on to */
+#define MOVE_MIN        (64 * 1024) /* memory that is worth more than a copy */
 #define REFERENCES_KEEP 1024
 #define FORMAT_GUESS    256 /* bytes that a formatted text is given at first */
 
@@ -83,6 +84,10 @@ static void keep_reference(struct reply_buffer *r, struct reply_reference refere
 
 void reply_buffer_append(struct reply_buffer *to, struct reply_buffer *from)
 {
+    if (to->bytes.len == 0 && to->reference_count == 0 && from->bytes.cap > MOVE_MIN) {
+        reply_buffer_move(to, from, SIZE_MAX);
+        return;
+    }
     for (uint32_t i = 0; i < from->reference_count; i++) {
         struct reply_reference reference = from->references[i];
         reference.at += to->bytes.len;
