@@ -46,7 +46,7 @@ void call_take_back_slow(struct call *call);
 
 ALWAYS_INLINE bool call_aside(struct call *call, uint64_t elements)
 {
-    return UNLIKELY(elements >= ASIDE_ELEMENTS) && call_aside_slow(call);
+    return UNLIKELY(elements >= RELAXED_LOAD(&call->server->aside_from)) && call_aside_slow(call);
 }
 
 /* `values`, read from entries under the call's hold, are pinned; the hold is dropped. With more

@@ -45,6 +45,7 @@ struct server {
     struct registry *registry; /* set once */
     struct ops *ops;           /* ops/state.h; set once; NULL in tests of layers below */
     struct aside *aside;       /* set once; NULL in tests: nothing runs aside */
+    uint64_t aside_from;       /* atomic: elements from which on commands run aside */
     /* Of the workers; and behind them, which lane_count does not count, the one that runs commands
      * aside. Set once. */
     struct lane *lanes[LANES_MAX + 1];

@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "base/rand.h"
 #include "commands/commands.h"
+#include "engine/aside.h"
 #include "engine/call.h"
 #include "engine/settings.h"
 #include "persist/rdb_value.h"
@@ -54,6 +55,17 @@ static void debug_quicklist_packed_threshold(struct call *call)
         return;
     }
     RELAXED_STORE(&keyspace_options(call->server->keyspace)->limits.list_packed_threshold, bytes);
+    reply_ok(call->reply);
+}
+
+static void debug_aside_threshold(struct call *call)
+{
+    uint64_t elements;
+    if (!number_parse_u64(call->argv[2], &elements)) {
+        call_error(call, "ERR argument must be a number of elements");
+        return;
+    }
+    RELAXED_STORE(&call->server->aside_from, elements != 0 ? elements : ASIDE_ELEMENTS);
     reply_ok(call->reply);
 }
 
@@ -308,6 +320,8 @@ static void debug_protocol(struct call *call)
 static void debug_help(struct call *call)
 {
     static const char *const lines[] = {
+        "ASIDE-THRESHOLD <elements>",
+        "    Commands on so many elements and more run on a thread of their own. 0: the default.",
         "CHANGE-REPL-ID",
         "    Give the data set's history a new id.",
         "DIGEST",
@@ -353,7 +367,8 @@ static const struct {
     const char *name;
     uint32_t min, max; /* arguments, DEBUG and the name counted */
     void (*run)(struct call *call);
-} subcommands[] = {{"change-repl-id", 2, 2, debug_change_repl_id},
+} subcommands[] = {{"aside-threshold", 3, 3, debug_aside_threshold},
+                   {"change-repl-id", 2, 2, debug_change_repl_id},
                    {"digest", 2, 2, debug_digest},
                    {"digest-value", 2, UINT32_MAX, debug_digest_value},
                    {"error", 3, 3, debug_error},

@@ -105,6 +105,7 @@ struct aside *aside_new(struct server *server)
     lane_init(&a->lane, server, server->lane_count);
     a->lane.wake = wake;
     server->lanes[server->lane_count] = &a->lane;
+    RELAXED_STORE(&server->aside_from, ASIDE_ELEMENTS);
     return a;
 }
 

@@ -20,7 +20,16 @@ import re
 import time
 
 import harness
-from harness import Closed, NoReply, Server, decode, encode, reference, shorten
+from harness import (
+    Closed,
+    NoReply,
+    Server,
+    decode,
+    encode,
+    reference,
+    shorten,
+    subject_is_reference,
+)
 
 BATCH_STEPS = 200
 MAX_REPORTS = 10
@@ -409,12 +418,16 @@ def generator(group, weight=1):
 
 
 class Pair:
-    """The reference and the subject, started alike."""
+    """The reference and the subject, started alike. With `aside` the subject runs whatever looks at
+    an element as it runs commands on very many elements: on a thread of their own.
+    """
 
     def __init__(self, resp=2, args=ARGS):
         self.resp = resp
+        args = ("--enable-debug-command", "local", *args)
         self.servers = (reference(*args), Server(*args))
         self.clients = None
+        self.aside = False
 
     def __enter__(self):
         return self
@@ -431,6 +444,8 @@ class Pair:
         self.clients = tuple(server.client(resp=self.resp, timeout=20) for server in self.servers)
         for client in self.clients:
             client.must("FLUSHALL")
+        if not subject_is_reference():
+            self.clients[1].must("DEBUG", "ASIDE-THRESHOLD", 1 if self.aside else 0)
         return self.clients
 
     def connections(self):
@@ -683,6 +698,7 @@ def run(groups, resp, commands=20000, args=ARGS):
         while done < total:
             gen = Gen(random.Random(f"{number}/{'+'.join(groups)}/{resp}/{batch}"), resp, types)
             steps = gen.steps(chosen, BATCH_STEPS)
+            pair.aside = (number + batch) % 2 == 1
             difference = pair.first_difference(steps)
             if difference is None:
                 wrong = pair.key_space_difference(gen.scans())

@@ -201,6 +201,7 @@ def test_debug_help_names_what_there_is():
     """Every subcommand that HELP names is one: with no further argument, it is at least not unknown
     to the table with its own count of arguments."""
     arguments = {
+        "ASIDE-THRESHOLD": ["0"],
         "DIGEST-VALUE": ["k"],
         "ERROR": ["ERR text"],
         "HTSTATS": ["0"],
