@@ -118,9 +118,8 @@ void aside_stop(struct aside *a, uint32_t timeout_ms)
     pthread_mutex_unlock(&a->mutex);
     if (!started)
         return;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
+    int64_t at = clock_wall_ms() + timeout_ms;
+    struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
     if (pthread_timedjoin_np(a->thread, NULL, &until) != 0)
         LOG_WARNING("A command that runs aside goes on; it will not be answered");
 }
