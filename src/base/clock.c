@@ -46,6 +46,7 @@ void clock_shift_ms(int64_t ms)
 
 /* Ticks become microseconds by a 32.32 fixed-point factor, measured once, over CALIBRATE_NS. */
 #define CALIBRATE_NS UINT64_C(200000)
+#define READINGS     16         /* of both clocks, for the best of them */
 #define NO_COUNTER   UINT64_MAX /* in place of the factor: the counter is no clock */
 
 static struct lock calibrate_lock;
@@ -59,17 +60,32 @@ static bool counter_is_invariant(void)
     return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
 }
 
+/* Both clocks at one moment: of some readings the one that was interrupted least, since a thread
+ * that loses its processor between the two would be wrong for ever. */
+static void read_both(uint64_t *ns, uint64_t *ticks)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < READINGS; i++) {
+        uint64_t before = clock_mono_ns(), now = __rdtsc(), took = clock_mono_ns() - before;
+        if (took < least) {
+            least = took;
+            *ns = before + took / 2;
+            *ticks = now;
+        }
+    }
+}
+
 static uint64_t measure_factor(void)
 {
     if (!counter_is_invariant())
         return NO_COUNTER;
-    uint64_t start_ns = clock_mono_ns(), start = __rdtsc(), now_ns;
-    do
-        now_ns = clock_mono_ns();
-    while (now_ns - start_ns < CALIBRATE_NS);
-    uint64_t ticks = __rdtsc() - start;
-    double us = (double)(now_ns - start_ns) / 1000;
-    return ticks ? (uint64_t)(us / (double)ticks * 4294967296.0) : NO_COUNTER;
+    uint64_t start_ns = 0, start = 0, end_ns = 0, end = 0;
+    read_both(&start_ns, &start);
+    while (clock_mono_ns() - start_ns < CALIBRATE_NS)
+        ;
+    read_both(&end_ns, &end);
+    double us = (double)(end_ns - start_ns) / 1000;
+    return end > start ? (uint64_t)(us / (double)(end - start) * 4294967296.0) : NO_COUNTER;
 }
 
 static NOINLINE uint64_t calibrate(void)

@@ -426,7 +426,7 @@ static void test_disk_metered(void **state)
     v->growth = GUARD_GROWTH_METERED;
     v->largest = 1000000;
     v->epoch = 1;
-    v->retry_ms = 20;
+    v->retry_ms = 500;
     v->credit = 0;
     expect_waits(0, "SET a 1");
     expect_waits(1, "SET b 1");
@@ -434,13 +434,13 @@ static void test_disk_metered(void **state)
     expect_runs(2, "DEL a", ":0\r\n");
     tick(); /* too early */
     assert_string_equal(order, "");
-    usleep(25 * 1000);
+    usleep(510 * 1000);
     tick();
     assert_string_equal(order, "ab"); /* asked once each, and sent back */
     assert_int_equal(f.lane.paused, 2);
     v->epoch = 2;
     v->credit = 1;
-    usleep(25 * 1000);
+    usleep(510 * 1000);
     tick();
     assert_string_equal(order, "abab"); /* the first draws a purse for both */
     assert_int_equal(f.lane.paused, 0);

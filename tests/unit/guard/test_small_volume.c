@@ -92,7 +92,7 @@ static int append(void)
 
 static void await_room(void)
 {
-    uint64_t until = clock_mono_ms() + 5000;
+    uint64_t until = clock_mono_ms() + 30000;
     while (RELAXED_LOAD(&guard_verdict(guard)->growth) == GUARD_GROWTH_REFUSED &&
            clock_mono_ms() < until)
         clock_sleep_us(1000);

@@ -51,7 +51,7 @@ static int redis_start(const char *dir, bool appendonly)
                       "--daemonize yes --logfile %s/redis.log >/dev/null",
                       port, dir, appendonly ? "yes" : "no", dir));
     bool up = false;
-    for (int i = 0; i < 100 && !up; i++) {
+    for (int i = 0; i < 1500 && !up; i++) {
         clock_sleep_us(20000);
         up = shell("redis-cli -p %d dbsize 2>/dev/null | grep -q '^[0-9]'", port);
     }
