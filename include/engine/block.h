@@ -66,5 +66,19 @@ bool block_end(struct server *server, struct lane *lane, uint64_t client_id, boo
 /* Bytes that are kept for a blocked client, 0 for others. Its lane's registry lock is held, or the
  * caller is the owner. */
 size_t block_memory(const struct client *client);
+/* It has its answer, though its owner has yet to hear of it (CLIENT_BLOCKED). As above. */
+bool block_is_answered(const struct client *client);
+
+/* ---- for net/; the owner of a blocked client ---- */
+
+/* Whoever serves the client may send it the answer itself, by lane->send_directly, on whatever
+ * thread: all that it was to be sent before is with its connection, which needs no more for sending
+ * (encryption would). Until it is answered, nothing else is sent to it without block_take_back. */
+void block_allow_direct(struct client *client);
+/* Something else is to be sent to the client now (messages it subscribed to, invalidations). From
+ * now on nobody but the owner sends to it. Returns what has to be sent before, the rest of an
+ * answer of which the beginning is sent, for the caller to empty; or NULL. May wait for another
+ * thread's send. For clients that are not blocked it does nothing. */
+struct reply_buffer *block_take_back(struct client *client);
 
 #endif

@@ -95,11 +95,16 @@ struct lane {
     uint32_t client_count;  /* atomic */
 
     struct queue inbox;
+    uint32_t impatient; /* atomic: its clients whose next command has come, and waits for an answer
+                           that lane_post_lazily may bring */
     /* Set by net/ before start: wakes the loop. NULL: the inbox is polled by lane_tick. */
     void (*wake)(struct lane *lane);
     /* Something for net/ to do with a client that was deferred, paused or told to close: flush
      * lane->reply to it, feed its remaining input, or close it. Owner thread. */
     void (*client_ready)(struct lane *lane, struct client *client);
+    /* Set by net/: sends what it can of `reply`, at once, and returns how many bytes that was; 0 on
+     * errors, for the owner will meet them. Any thread, while the client stays (engine/block.h). */
+    uint64_t (*send_directly)(struct client *client, const struct reply_buffer *reply);
     void *loop; /* net's */
 };
 
@@ -129,6 +134,12 @@ void lane_turn(struct lane *lane); /* start of a loop turn: refreshes the clocks
  * snapshot capture). True: call again soon, there is more. Cheap when nothing is due. */
 bool lane_tick(struct lane *lane);
 void lane_post(struct lane *lane, struct lane_message *message); /* any thread */
+/* The same for what nobody waits for: a lane that has nothing to do is not woken for it, but hears
+ * of it with what wakes it next, a tick at the latest. */
+void lane_post_lazily(struct lane *lane, struct lane_message *message);
+/* Owner: one client more (or less) is impatient. What was posted lazily before is in the inbox. */
+void lane_add_impatient(struct lane *lane, int clients);
+void lane_hear(struct lane *lane);        /* owner, between two clients: reads the inbox */
 struct hold lane_hold(struct lane *lane); /* for work of its own; nothing is held yet */
 
 /* `client` is zeroed but for peer, local, descriptor and CLIENT_UNIX_SOCKET; registers it and gives

@@ -10,19 +10,24 @@
 enum waiter_state {
     WAITER_WAITING,
     WAITER_CLAIMED, /* whoever made it so decides how it ends, or lets it wait on */
+    WAITER_SENDING, /* claimed, and its reply is being sent: client and socket have to stay */
+    WAITER_SENT,    /* that is over; the message to the owner follows */
     WAITER_ORPHANED /* claimed, and its client has gone away */
 };
+/* Beside the first two: whoever serves it may send the reply (block_allow_direct). */
+#define WAITER_DIRECT 0x100u
 
 enum waiter_outcome { /* why it does not wait any more */
                       OUTCOME_SERVED,
+                      OUTCOME_SENT, /* served, and all of the reply is sent */
                       OUTCOME_TIMEOUT,
                       OUTCOME_ERROR
 };
 
 struct waiter {
-    uint32_t state;        /* atomic: enum waiter_state */
+    uint32_t state;        /* atomic: enum waiter_state, WAITER_DIRECT */
     struct lane *lane;     /* set once: the owner's */
-    struct client *client; /* owner; NULL: it is gone */
+    struct client *client; /* owner; others while SENDING. NULL: it is gone */
     uint64_t until_us;     /* owner; 0 = for ever */
     uint32_t due_at;       /* owner: place in the lane's heap of timeouts */
 
@@ -47,8 +52,10 @@ struct waiter {
     /* Whoever claimed it writes these, then posts the message to the owner. */
     struct lane_message message;
     enum waiter_outcome outcome;
-    struct reply_buffer reply;
-    uint64_t log_gate; /* what the reply depends on */
+    struct reply_buffer reply;  /* what of it is not sent yet */
+    uint64_t log_gate;          /* what the reply depends on */
+    uint64_t sent;              /* bytes of the reply that were sent directly */
+    struct waiter *next_served; /* in the list of the lane that served it */
 
     uint32_t node_count;
     struct wait_node nodes[]; /* shards' locks */
@@ -59,6 +66,8 @@ struct blocking {
     struct bytes ready, spare; /* struct ready_key with its name, one after the other */
     struct waiter **due;       /* heap: a waiter is not due before the one at (i - 1) / 2 */
     uint32_t due_count, due_cap;
+    struct waiter *served, *last_served; /* list: to be told when the shards are dropped */
+    uint32_t served_count;
     struct client stand_in; /* of the client whose command is being run again */
 };
 
@@ -68,15 +77,24 @@ struct blocking *blocking_new(void);
 void blocking_free(struct blocking *b);
 /* Ends those whose time is over. On the owner's lane, holding nothing. */
 void block_timeouts(struct lane *lane);
+ALWAYS_INLINE enum waiter_state waiter_state(const struct waiter *w)
+{
+    return (enum waiter_state)(__atomic_load_n(&w->state, __ATOMIC_ACQUIRE) & ~WAITER_DIRECT);
+}
+/* WAITER_DIRECT stays as it is. */
 ALWAYS_INLINE bool waiter_move(struct waiter *w, enum waiter_state from, enum waiter_state to)
 {
-    uint32_t expected = from;
-    return __atomic_compare_exchange_n(&w->state, &expected, to, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_RELAXED);
+    uint32_t seen = RELAXED_LOAD(&w->state);
+    do
+        if ((seen & ~WAITER_DIRECT) != from)
+            return false;
+    while (!__atomic_compare_exchange_n(&w->state, &seen, to | (seen & WAITER_DIRECT), true,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return true;
 }
 ALWAYS_INLINE bool waiter_is_orphan(const struct waiter *w)
 {
-    return __atomic_load_n(&w->state, __ATOMIC_ACQUIRE) == WAITER_ORPHANED;
+    return waiter_state(w) == WAITER_ORPHANED;
 }
 /* What is left of a call that is answered later, with room for so many nodes; the client is told to
  * wait. On the client's lane. */
@@ -86,7 +104,8 @@ void waiter_free(struct waiter *w);                            /* the owner; in 
 void waiter_leave_queues(struct waiter *w, struct hold *hold); /* w->shards are held */
 /* Claimed: it will not wait any more. Once, by who claimed it. */
 void waiter_ended(struct waiter *w);
-/* ... and its lane is to answer the client; `from`: the lane this runs on. */
+/* ... and its lane is to answer the client with what is not sent yet; `from`: the lane this runs on.
+ * The waiter is the owner's from now on. */
 void waiter_post(struct waiter *w, struct lane *from, enum waiter_outcome outcome);
 
 /* ---- block_due.c: the lane's heap of timeouts ---- */
@@ -105,7 +124,8 @@ void waiter_run(struct waiter *w, struct lane *lane, struct hold *hold, struct c
 /* The keyspace's hook: notes the key for block_serve. */
 void block_key_is_ready(struct lane *lane, const struct key *key);
 /* Serves whoever waits for what became ready, and for what that made ready, until nothing is. The
- * hold may be dropped and taken with more shards meanwhile; it may be empty. */
+ * hold may be dropped and taken with more shards meanwhile; it may be empty. If anybody was served
+ * it is dropped in the end, and their replies are sent or are on their way. */
 void block_serve(struct lane *lane, struct hold *hold);
 
 #endif

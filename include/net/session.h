@@ -25,6 +25,7 @@ struct session {
     bool throttled; /* not read until its outbox is drained */
     bool closing;   /* closed when the outbox is empty; nothing is run any more */
     bool closed;
+    bool impatient; /* its lane knows that `input` waits for the answer to a blocked command */
     bool in_ready, in_gated;
     uint8_t parked;     /* 1 + index of its replies in worker->parked; 0 = none */
     struct bytes input; /* kept bytes: an incomplete command, or what must not run yet */
@@ -38,6 +39,8 @@ struct session {
 void session_take(struct lane *lane, struct lane_message *message); /* runs a handover */
 /* lane->client_ready. */
 void session_client_ready(struct lane *lane, struct client *client);
+/* lane->send_directly. */
+uint64_t session_send_directly(struct client *client, const struct reply_buffer *reply);
 void session_run_ready(struct worker *worker); /* those that became ready during somebody's feed */
 void session_run_gated(struct worker *worker); /* the log is durable further */
 void session_send_parked(struct worker *worker); /* the replies of the turn */

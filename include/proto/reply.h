@@ -41,6 +41,13 @@ void reply_buffer_clear(struct reply_buffer *r);
  * stay. */
 void reply_buffer_move(struct reply_buffer *to, struct reply_buffer *from, size_t cap_max);
 
+/* Bytes that it will be on the wire. */
+ALWAYS_INLINE uint64_t reply_buffer_size(const struct reply_buffer *r)
+{
+    return r->bytes.len + r->reference_bytes;
+}
+/* Drops the first so many bytes, at most all, and releases references that lie within them. */
+void reply_buffer_skip(struct reply_buffer *r, uint64_t bytes);
 /* Moves what `from` holds behind what `to` holds already; a large buffer without a copy if `to` is
  * empty. */
 void reply_buffer_append(struct reply_buffer *to, struct reply_buffer *from);

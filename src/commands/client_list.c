@@ -58,7 +58,8 @@ static void append_client(struct bytes *out, const struct client *client, int64_
     bytes_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
                  (unsigned long long)client->id, client->peer, client->local, client->descriptor,
                  text_or(client->name, ""), (long long)MAX_OF(age, 0), (long long)MAX_OF(idle, 0));
-    append_flags(out, RELAXED_LOAD(&client->flags));
+    uint32_t hidden = block_is_answered(client) ? CLIENT_BLOCKED : 0;
+    append_flags(out, RELAXED_LOAD(&client->flags) & ~hidden);
     bytes_printf(
         out,
         " db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%llu qbuf-free=%llu argv-mem=%llu multi-mem=0 "

@@ -14,7 +14,7 @@
  *
  *                                 +------- command blocks again --------+
  *                                 v                                     |
- *      call_block  --------->  WAITING  ---------- claim ---------->  CLAIMED
+ *      call_block  --------->  WAITING  ---------- claim ---------->  CLAIMED ---> SENDING ---> SENT
  *                                                                       |
  *                                             client goes away meanwhile v
  *                                                                    ORPHANED
@@ -25,6 +25,13 @@
  * even if the client is gone, for the waiter is the owner's to free. An owner whose timeout finds
  * the waiter claimed looks again a little later. What is served for a client that goes away
  * meanwhile is lost with it, as any reply on its way is.
+ *
+ * SENDING: to wake the owner only to send a few bytes would take as long as all the rest. Most
+ * clients that wait have nothing unsent, and then who serves them sends the reply on their socket.
+ * The owner says when that is so (WAITER_DIRECT) and then writes nothing itself; while the other
+ * sends it neither closes the socket nor frees the client, but waits: one send that does not block.
+ * The message tells it what is left to be sent, nothing as a rule. Nobody waits for that message,
+ * so the owner is not woken for it, unless the client's next command is there already.
  *
  * Why the command is run again, and by whom it woke: the element is taken before the reply of the
  * command that brought it leaves, and the log has both one after the other, as in Redis. Why on
@@ -44,6 +51,7 @@
 #include "engine/waiter.h"
 
 #define CLAIMED_RETRY_US 1000 /* a timeout looks again for a waiter that is being served */
+#define SENDING_RETRY_US 20   /* so does an owner who has to wait for a send */
 
 struct blocking *blocking_new(void)
 {
@@ -247,6 +255,8 @@ void waiter_post(struct waiter *w, struct lane *from, enum waiter_outcome outcom
     w->message.run = take_answer;
     if (w->lane == from) /* its turn does not end before the inbox is read */
         queue_push(&from->inbox, &w->message.node);
+    else if (outcome == OUTCOME_SENT)
+        lane_post_lazily(w->lane, &w->message);
     else
         lane_post(w->lane, &w->message);
 }
@@ -303,11 +313,23 @@ static void say_outcome(struct lane *lane, struct waiter *w)
     run_count(&call, w->index, 0);
 }
 
+/* What was sent for the owner is counted as if it had sent it. */
+static void count_sent(struct lane *lane, const struct waiter *w)
+{
+    if (w->sent == 0)
+        return;
+    OWNER_ADD(&lane->stats.bytes_out, w->sent);
+    OWNER_ADD(&lane->stats.writes, 1);
+    if (w->client != NULL)
+        OWNER_ADD(&w->client->bytes_out, w->sent);
+}
+
 /* Somebody else has ended it. */
 static void take_answer(struct lane *lane, struct lane_message *message)
 {
     struct waiter *w = CONTAINER_OF(message, struct waiter, message);
-    if (w->outcome != OUTCOME_SERVED) {
+    count_sent(lane, w);
+    if (w->outcome == OUTCOME_TIMEOUT || w->outcome == OUTCOME_ERROR) {
         leave_on_lane(lane, w);
         say_outcome(lane, w);
     }
@@ -333,6 +355,30 @@ void block_timeouts(struct lane *lane)
     }
 }
 
+static void wait_for_sender(const struct waiter *w)
+{
+    while (UNLIKELY(waiter_state(w) == WAITER_SENDING))
+        clock_sleep_us(SENDING_RETRY_US);
+}
+
+void block_allow_direct(struct client *client)
+{
+    if (client->waiter != NULL)
+        __atomic_fetch_or(&client->waiter->state, WAITER_DIRECT, __ATOMIC_RELEASE);
+}
+
+struct reply_buffer *block_take_back(struct client *client)
+{
+    struct waiter *w = client->waiter;
+    if (LIKELY(w == NULL))
+        return NULL;
+    __atomic_fetch_and(&w->state, ~WAITER_DIRECT, __ATOMIC_ACQ_REL);
+    wait_for_sender(w);
+    return waiter_state(w) == WAITER_SENT && w->sent != 0 && reply_buffer_size(&w->reply) != 0
+               ? &w->reply
+               : NULL;
+}
+
 /* call_defer's cancel. */
 static void client_goes(struct client *client)
 {
@@ -340,11 +386,13 @@ static void client_goes(struct client *client)
     struct waiter *w = client->deferred;
     forget(client);
     due_remove(lane, w);
-    w->client = NULL;
     bool mine;
-    do
+    do {
+        wait_for_sender(w);
         mine = waiter_move(w, WAITER_WAITING, WAITER_CLAIMED);
-    while (!mine && !waiter_move(w, WAITER_CLAIMED, WAITER_ORPHANED));
+    } while (!mine && !waiter_move(w, WAITER_CLAIMED, WAITER_ORPHANED) &&
+             waiter_state(w) != WAITER_SENT);
+    w->client = NULL;
     leave_on_lane(lane, w); /* even if another is serving it: waits until that is done */
     if (mine) {
         waiter_ended(w);
@@ -366,6 +414,12 @@ size_t block_memory(const struct client *client)
 {
     const struct waiter *w = __atomic_load_n(&client->waiter, __ATOMIC_ACQUIRE);
     return w != NULL ? w->size : 0;
+}
+
+bool block_is_answered(const struct client *client)
+{
+    const struct waiter *w = __atomic_load_n(&client->waiter, __ATOMIC_ACQUIRE);
+    return w != NULL && waiter_state(w) == WAITER_SENT;
 }
 
 bool block_end(struct server *server, struct lane *lane, uint64_t client_id, bool with_error)

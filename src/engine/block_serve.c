@@ -15,6 +15,10 @@
  * taken anew in between; a client that never waited may then come first. The mask only ever grows,
  * so each of these loops ends.
  *
+ * Replies are not sent under the shards: who was served is listed in the lane, and told when they
+ * are dropped, but before the command that brought it all is replied to. A few are sent their
+ * replies from here (block.c tells when that may be); of many, each lane shall send its own.
+ *
  * Commands are run again without being admitted again: their clients were admitted, and an element
  * that a client gets leaves no less room than before.
  */
@@ -23,6 +27,9 @@
 #include "base/panic.h"
 #include "engine/run.h"
 #include "engine/waiter.h"
+
+#define DIRECT_MAX       4 /* clients served at once that are sent their replies directly */
+#define DIRECT_BYTES_MAX (64 * 1024) /* of one reply: what does not keep this lane for long */
 
 struct ready_key {
     uint64_t hash;
@@ -130,6 +137,16 @@ void waiter_run(struct waiter *w, struct lane *lane, struct hold *hold, struct c
         account(call, w, clock_ticks_us() - start_us);
 }
 
+static void add_served(struct blocking *b, struct waiter *w)
+{
+    if (b->served == NULL)
+        b->served = w;
+    else
+        b->last_served->next_served = w;
+    b->last_served = w;
+    b->served_count++;
+}
+
 /* Claimed, all of its shards are held. */
 static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
 {
@@ -139,7 +156,7 @@ static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
         return;
     waiter_leave_queues(w, hold);
     waiter_ended(w);
-    waiter_post(w, lane, OUTCOME_SERVED);
+    add_served(lane->blocking, w);
 }
 
 /* ---- the waiters of a key ---- */
@@ -184,7 +201,40 @@ static void serve_key(struct lane *lane, struct hold *hold, const struct key *ke
     }
 }
 
-void block_serve(struct lane *lane, struct hold *hold)
+/* ---- telling them ---- */
+
+/* The reply as far as the socket takes it, if it may be sent from here and depends on nothing. True:
+ * that was all of it. */
+static bool send_directly(struct waiter *w)
+{
+    uint64_t size = reply_buffer_size(&w->reply);
+    uint32_t expected = WAITER_CLAIMED | WAITER_DIRECT;
+    if (size == 0 || size > DIRECT_BYTES_MAX || w->log_gate != 0 ||
+        !__atomic_compare_exchange_n(&w->state, &expected, WAITER_SENDING, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
+        return false;
+    w->sent = w->lane->send_directly(w->client, &w->reply);
+    reply_buffer_skip(&w->reply, w->sent);
+    bool whole = w->sent == size;
+    __atomic_store_n(&w->state, WAITER_SENT, __ATOMIC_RELEASE);
+    return whole;
+}
+
+static void tell_served(struct lane *lane)
+{
+    struct blocking *b = lane->blocking;
+    bool few = b->served_count <= DIRECT_MAX;
+    struct waiter *w = b->served, *next;
+    b->served = NULL;
+    b->served_count = 0;
+    for (; w != NULL; w = next) {
+        next = w->next_served;
+        bool sent = few && send_directly(w);
+        waiter_post(w, lane, sent ? OUTCOME_SENT : OUTCOME_SERVED);
+    }
+}
+
+static void serve_all(struct lane *lane, struct hold *hold)
 {
     struct blocking *b = lane->blocking;
     while (b->ready.len != 0) {
@@ -202,4 +252,14 @@ void block_serve(struct lane *lane, struct hold *hold)
         b->spare = round;
     }
     lane->has_ready = false;
+}
+
+void block_serve(struct lane *lane, struct hold *hold)
+{
+    serve_all(lane, hold);
+    if (lane->blocking->served == NULL)
+        return;
+    if (hold->mask != 0)
+        hold_drop(hold);
+    tell_served(lane);
 }

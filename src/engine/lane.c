@@ -75,7 +75,21 @@ void lane_count_error(struct lane *lane, const char *text, size_t len)
     __atomic_store_n(&errors->used, errors->used + 1, __ATOMIC_RELEASE);
 }
 
-static void read_inbox(struct lane *lane)
+/* Both sides of impatience write to the same counter, so one of them comes later and sees what the
+ * other did before: the poster that the lane has to be woken, or the owner the message. */
+void lane_post_lazily(struct lane *lane, struct lane_message *message)
+{
+    queue_push(&lane->inbox, &message->node);
+    if (__atomic_fetch_add(&lane->impatient, 0, __ATOMIC_ACQ_REL) != 0 && lane->wake != NULL)
+        lane->wake(lane);
+}
+
+void lane_add_impatient(struct lane *lane, int clients)
+{
+    __atomic_fetch_add(&lane->impatient, (uint32_t)clients, __ATOMIC_ACQ_REL);
+}
+
+void lane_hear(struct lane *lane)
 {
     struct queue_node *node;
     while ((node = queue_pop(&lane->inbox)) != NULL) {
@@ -139,7 +153,7 @@ bool lane_tick(struct lane *lane)
 {
     struct server *server = lane->server;
     if (UNLIKELY(!queue_is_empty(&lane->inbox)))
-        read_inbox(lane);
+        lane_hear(lane);
     if (UNLIKELY(lane->now_us >= lane->timeout_us))
         block_timeouts(lane);
     if (UNLIKELY(lane->has_ready))

@@ -12,7 +12,8 @@
  *      output   Short replies are parked in the worker until the turn ends, then sent; long ones
  *               are sent from lane->reply at once. What the socket does not take, or what waits for
  *               the log (appendfsync always), moves to session->out, and everything later follows
- *               it.
+ *               it. The answer to a command that blocked may be sent by another worker, on our
+ *               socket: we allow it when nothing that precedes it is left here (engine/block.h).
  *
  * An idle session has no buffers. A session is not read
  *   - while it is throttled: its client does not read its replies. Redis would buffer without
@@ -36,6 +37,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/panic.h"
+#include "engine/block.h"
 #include "engine/server.h"
 #include "engine/settings.h"
 
@@ -84,12 +86,21 @@ static void gated_unlink(struct session *s)
         RELAXED_STORE(&w->gates, 0);
 }
 
+static void set_impatient(struct session *s, bool impatient)
+{
+    if (s->impatient == impatient)
+        return;
+    s->impatient = impatient;
+    lane_add_impatient(&s->worker->lane, impatient ? 1 : -1);
+}
+
 static void session_close(struct session *s)
 {
     struct worker *w = s->worker;
     if (s->closed)
         return;
     s->closed = true;
+    set_impatient(s, false);
     if (w->sweep == &s->client)
         w->sweep = s->client.next;
     if (s->in_gated)
@@ -331,6 +342,24 @@ static void park(struct session *s)
     s->parked = (uint8_t)w->parked_count;
 }
 
+/* For session_client_ready of a client that is blocked: what is sent now is not its answer, or the
+ * end of one that another worker began to send. False: the session was closed. */
+static NOINLINE bool take_back_or_close(struct session *s)
+{
+    struct reply_buffer *rest = block_take_back(&s->client);
+    return rest == NULL || queue_replies_or_close(s, rest, 0, 0, true);
+}
+
+uint64_t session_send_directly(struct client *client, const struct reply_buffer *reply)
+{
+    struct iovec vectors[VECTORS_MAX];
+    size_t asked;
+    uint32_t count = outbox_gather_reply(reply, vectors, VECTORS_MAX, &asked);
+    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
+    ssize_t sent = sendmsg(session_of(client)->descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent > 0 ? (uint64_t)sent : 0;
+}
+
 /* Sends lane->reply to the session, parks or queues it. False: the session was closed. */
 static bool send_replies_or_close(struct session *s, bool may_park)
 {
@@ -343,6 +372,10 @@ static bool send_replies_or_close(struct session *s, bool may_park)
     }
     if (UNLIKELY(lane->reply.bytes.len + lane->reply.reference_bytes == 0))
         return true;
+    if (UNLIKELY(s->client.flags & CLIENT_BLOCKED) && !take_back_or_close(s)) {
+        reply_buffer_clear(&lane->reply);
+        return false;
+    }
     if (UNLIKELY(gate != 0 && gate <= durable_now(s->worker)))
         gate = 0;
     if (LIKELY(may_park && gate == 0 && s->out.bytes == 0 && lane->reply.bytes.len <= PARK_MAX)) {
@@ -434,6 +467,14 @@ static void finish(struct session *s)
         update_interest(s);
 }
 
+/* Nothing more is run, or it is again; `input` holds what came meanwhile. */
+static void stall_changed(struct session *s)
+{
+    set_impatient(s, s->stalled && s->input.len != 0);
+    if (s->stalled && s->out.bytes == 0 && s->parked == 0)
+        block_allow_direct(&s->client);
+}
+
 /* Runs the commands in data[0..len) and sends the replies; may close. */
 static void process_or_close(struct session *s, char *data, size_t len)
 {
@@ -464,6 +505,8 @@ static void process_or_close(struct session *s, char *data, size_t len)
             return;
         }
     }
+    if (UNLIKELY(s->stalled || s->impatient))
+        stall_changed(s);
     if (LIKELY(s->events == UV_READABLE && s->out.bytes == 0 && !s->stalled))
         return;
     update_interest(s);
@@ -533,10 +576,12 @@ static void read_or_close(struct session *s)
     OWNER_ADD(&lane->stats.reads, 1);
     OWNER_ADD(&s->client.bytes_in, (size_t)got);
     if (UNLIKELY(s->stalled)) {
-        if (!keep_input(s, data == s->input.data, data, kept + (size_t)got))
+        if (!keep_input(s, data == s->input.data, data, kept + (size_t)got)) {
             session_close(s);
-        else
-            update_interest(s);
+            return;
+        }
+        set_impatient(s, true);
+        update_interest(s);
         return;
     }
     process_or_close(s, data, kept + (size_t)got);
@@ -560,7 +605,9 @@ static void on_event(uv_poll_t *poll, int status, int events)
         if (s->closed)
             return;
     }
-    if (LIKELY(events & UV_READABLE) && !s->closing && !s->throttled)
+    if (UNLIKELY(s->stalled)) /* what it waited for may be on its way, unannounced */
+        lane_hear(&w->lane);
+    if (LIKELY(events & UV_READABLE) && !s->closing && !s->throttled && !s->closed)
         read_or_close(s);
 }
 

@@ -162,6 +162,7 @@ int worker_new(struct net *net, unsigned index, struct worker **out)
     w->lane.loop = w;
     w->lane.wake = wake;
     w->lane.client_ready = session_client_ready;
+    w->lane.send_directly = session_send_directly;
     lane_init(&w->lane, net->server, index);
     *out = w;
     return 0;

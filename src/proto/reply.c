@@ -72,6 +72,37 @@ void reply_buffer_move(struct reply_buffer *to, struct reply_buffer *from, size_
     }
 }
 
+void reply_buffer_skip(struct reply_buffer *r, uint64_t bytes)
+{
+    size_t cut = 0; /* of r->bytes */
+    uint32_t gone = 0;
+    ASSERT(bytes <= reply_buffer_size(r));
+    for (; gone < r->reference_count && bytes >= r->references[gone].at - cut; gone++) {
+        struct reply_reference *reference = &r->references[gone];
+        bytes -= reference->at - cut;
+        cut = reference->at;
+        if (bytes < reference->body.len) {
+            reference->body = slice_of(reference->body.data + bytes, reference->body.len - bytes);
+            r->reference_bytes -= bytes;
+            bytes = 0;
+            break;
+        }
+        bytes -= reference->body.len;
+        r->reference_bytes -= reference->body.len;
+        if (reference->release)
+            reference->release(reference->owner);
+    }
+    cut += bytes;
+    r->bytes.len -= cut;
+    if (r->bytes.len != 0)
+        memmove(r->bytes.data, r->bytes.data + cut, r->bytes.len);
+    r->reference_count -= gone;
+    for (uint32_t i = 0; i < r->reference_count; i++) {
+        r->references[i] = r->references[i + gone];
+        r->references[i].at -= cut;
+    }
+}
+
 static void keep_reference(struct reply_buffer *r, struct reply_reference reference)
 {
     if (r->reference_count == r->reference_cap) {

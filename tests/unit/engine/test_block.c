@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include "commands/commands.h"
 #include "engine/block.h"
 #include "engine/waiter.h"
@@ -418,6 +419,257 @@ static void test_unblock(void **state)
     }
 }
 
+/* ---- answers that whoever serves sends itself ---- */
+
+static uint64_t takes;            /* bytes that the connection takes of each reply */
+static unsigned sends;            /* of send_for_them */
+static unsigned wakes;            /* of the first lane */
+static uint32_t holding, letting; /* atomic: a send is going on; it may end */
+
+/* As net/ does it. No shard is held then, or this would never end. */
+static uint64_t send_for_them(struct client *client, const struct reply_buffer *reply)
+{
+    struct hold hold = lane_hold(&second);
+    hold_take(&hold, HOLD_ALL);
+    hold_drop(&hold);
+    uint64_t taken = MIN_OF(takes, reply_buffer_size(reply));
+    assert_true(reply->reference_count == 0 || taken == 0 || taken > reply->bytes.len);
+    assert_int_equal(waiter_state(client->waiter), WAITER_SENDING);
+    bytes_append(&said[client - people], reply->bytes.data,
+                 (size_t)MIN_OF(taken, (uint64_t)reply->bytes.len));
+    sends++;
+    return taken;
+}
+
+static uint64_t send_slowly(struct client *client, const struct reply_buffer *reply)
+{
+    __atomic_store_n(&holding, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&letting, __ATOMIC_ACQUIRE))
+        clock_sleep_us(100);
+    clock_sleep_us(2000);
+    __atomic_store_n(&holding, 2, __ATOMIC_RELEASE);
+    return 0;
+}
+
+static void wake_first(struct lane *lane)
+{
+    wakes++;
+}
+
+static int setup_direct(void **state)
+{
+    setup(state);
+    f.lane.send_directly = second.send_directly = send_for_them;
+    f.lane.wake = wake_first;
+    takes = UINT64_MAX;
+    sends = wakes = 0;
+    holding = letting = 0;
+    return 0;
+}
+
+static void wait_directly(unsigned who, const char *line)
+{
+    wait_with(who, line);
+    block_allow_direct(&people[who]);
+}
+
+static void test_sent_by_who_serves(void **state)
+{
+    (void)state;
+    wait_directly(0, "BLPOP k 0");
+    say(1, "RPUSH k a");
+    EXPECT_LOG(&f, "RPUSH k a; LPOP k");
+    check_said(1, ":1\r\n");
+    check_said(0, "*2\r\n$1\r\nk\r\n$1\r\na\r\n"); /* its lane has heard of nothing */
+    check_waits(0, true);
+    assert_true(block_is_answered(&people[0]));
+    assert_false(block_end(&f.server, &second, people[0].id, true));
+    assert_int_equal(wakes, 0);
+    tick();
+    check_waits(0, false);
+    assert_false(block_is_answered(&people[0]));
+    assert_int_equal(sends, 1);
+    assert_int_equal(f.lane.stats.writes, 1);
+    assert_int_equal(f.lane.stats.bytes_out, 18);
+    assert_int_equal(people[0].bytes_out, 18);
+    assert_int_equal(second.stats.bytes_out, 0);
+    wait_with(0, "BLPOP k 0"); /* allowed once, not for ever */
+    say(1, "RPUSH k a");
+    assert_int_equal(sends, 1);
+}
+
+/* Whatever the connection takes, the owner has the rest to send. */
+static void test_sent_in_part(void **state)
+{
+    (void)state;
+    const char *whole = "*2\r\n$1\r\nk\r\n$1\r\na\r\n";
+    size_t size = strlen(whole);
+    for (takes = 0; takes <= size; takes++) {
+        wait_directly(0, "BLPOP k 5");
+        say(1, "RPUSH k a");
+        said[1].len = 0;
+        assert_int_equal(said[0].len, takes);
+        assert_int_equal(wakes, takes < size ? takes + 1 : size);
+        tick();
+        check_said(0, whole);
+        check_waits(0, false);
+        assert_int_equal(people[0].bytes_out, takes * (takes + 1) / 2);
+    }
+}
+
+/* Replies of 64 KiB are sent directly, larger ones by their lane; four clients, but not five. */
+static void test_limits_of_direct_sends(void **state)
+{
+    (void)state;
+    static char line[70000];
+    const char *head = "*2\r\n$1\r\nk\r\n$65515\r\n"; /* and CR LF in the end */
+    for (int over = 0; over <= 1; over++) {
+        int push = snprintf(line, sizeof line, "RPUSH k ");
+        size_t len = 65536 - strlen(head) - 2 + (size_t)over;
+        memset(line + push, 'x', len);
+        line[push + (int)len] = '\0';
+        wait_directly(0, "BLPOP k 0");
+        say(1, line);
+        assert_int_equal(sends, 1);
+        tick();
+        assert_null(people[0].waiter);
+        said[0].len = said[1].len = 0;
+    }
+    for (unsigned i = 0; i < 4; i++)
+        wait_directly(i, "BLPOP k 0");
+    say(5, "RPUSH k 0 1 2 3");
+    assert_int_equal(sends, 5);
+    tick();
+    for (unsigned i = 0; i < 5; i++)
+        said[i].len = 0;
+    for (unsigned i = 0; i < 5; i++)
+        wait_directly(i, "BLPOP j 0");
+    say(5, "RPUSH j 0 1 2 3 4");
+    assert_int_equal(sends, 5);
+    tick();
+    for (unsigned i = 0; i < 5; i++)
+        assert_non_null(strstr(bytes_str(&said[i]), "$1\r\nj\r\n"));
+}
+
+static void test_what_waits_for_the_log_is_the_owners(void **state)
+{
+    (void)state;
+    f.server.gate_replies = true;
+    wait_directly(0, "BLPOP k 0");
+    say(1, "RPUSH k a");
+    assert_int_equal(sends, 0);
+    assert_false(block_is_answered(&people[0]));
+    tick();
+    check_said(0, "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
+    assert_true(f.lane.log_gate != 0);
+}
+
+static void test_nothing_to_send(void **state)
+{
+    (void)state;
+    people[0].flags |= CLIENT_REPLY_OFF;
+    wait_directly(0, "BLPOP k 0");
+    say(1, "RPUSH k a");
+    assert_int_equal(sends, 0);
+    tick();
+    check_waits(0, false);
+}
+
+/* A client that waits on keeps its permission. */
+static void test_permission_outlives_a_vain_run(void **state)
+{
+    (void)state;
+    wait_directly(0, "TAKE k");
+    say(1, "SET k not");
+    assert_int_equal(sends, 0);
+    say(1, "DEL k");
+    say(1, "SET k yes");
+    check_said(0, "$3\r\nyes\r\n");
+    assert_int_equal(sends, 1);
+}
+
+static void test_taken_back(void **state)
+{
+    (void)state;
+    assert_null(block_take_back(&people[0]));
+    wait_directly(0, "BLPOP k 0");
+    assert_null(block_take_back(&people[0]));
+    say(1, "RPUSH k a");
+    assert_null(block_take_back(&people[0]));
+    assert_int_equal(sends, 0);
+    tick();
+    check_said(0, "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
+    for (takes = 0; takes <= 18; takes += 9) {
+        wait_directly(0, "BLPOP k 0");
+        say(1, "RPUSH k a");
+        struct reply_buffer *rest = block_take_back(&people[0]);
+        assert_true((rest != NULL) == (takes == 9));
+        if (rest != NULL) { /* it goes out before the rest of the turn */
+            bytes_append(&said[0], rest->bytes.data, rest->bytes.len);
+            reply_buffer_clear(rest);
+        }
+        tick();
+        check_said(0, "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
+    }
+}
+
+static void test_who_is_impatient_is_woken(void **state)
+{
+    (void)state;
+    wait_directly(0, "BLPOP k 0");
+    lane_add_impatient(&f.lane, 1);
+    say(1, "RPUSH k a");
+    assert_int_equal(wakes, 1);
+    tick();
+    lane_add_impatient(&f.lane, -1);
+    wait_directly(2, "BLPOP k 0");
+    say(1, "RPUSH k a");
+    assert_int_equal(wakes, 1);
+    tick();
+}
+
+static void test_client_goes_before_it_is_sent(void **state)
+{
+    (void)state;
+    wait_directly(0, "BLPOP k 0");
+    struct waiter *w = claim(0);
+    leave(0);
+    assert_int_equal(waiter_state(w), WAITER_ORPHANED);
+    waiter_ended(w);
+    waiter_post(w, &second, OUTCOME_SERVED);
+    wait_directly(2, "BLPOP k 0");
+    takes = 5;
+    say(1, "RPUSH k a");
+    leave(2); /* what is left of it goes with it */
+    tick();
+    assert_int_equal(f.lane.stats.bytes_out, 5);
+}
+
+static void *push_from_the_other(void *unused)
+{
+    mem_thread_join();
+    say(1, "RPUSH k a");
+    mem_thread_leave();
+    return NULL;
+}
+
+/* Its socket is in use on the other thread: it stays until that is over. */
+static void test_client_goes_while_it_is_sent(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    f.lane.send_directly = send_slowly;
+    wait_directly(0, "BLPOP k 0");
+    assert_int_equal(pthread_create(&thread, NULL, push_from_the_other, NULL), 0);
+    while (__atomic_load_n(&holding, __ATOMIC_ACQUIRE) == 0)
+        clock_sleep_us(100);
+    __atomic_store_n(&letting, 1, __ATOMIC_RELEASE);
+    leave(0);
+    assert_int_equal(__atomic_load_n(&holding, __ATOMIC_ACQUIRE), 2);
+    pthread_join(thread, NULL);
+    tick();
+}
+
 /* ---- timeouts ---- */
 
 /* Many waiters of one lane whose times end in any order, some of which are ended before. */
@@ -501,7 +753,8 @@ static void test_removals(void **state)
     check_said(0, "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)        cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define DIRECT_TEST(name) cmocka_unit_test_setup_teardown(name, setup_direct, teardown)
 
 int main(void)
 {
@@ -520,6 +773,16 @@ int main(void)
         TEST(test_client_goes_while_queued),
         TEST(test_client_goes_before_it_hears),
         TEST(test_unblock),
+        DIRECT_TEST(test_sent_by_who_serves),
+        DIRECT_TEST(test_sent_in_part),
+        DIRECT_TEST(test_limits_of_direct_sends),
+        DIRECT_TEST(test_what_waits_for_the_log_is_the_owners),
+        DIRECT_TEST(test_nothing_to_send),
+        DIRECT_TEST(test_permission_outlives_a_vain_run),
+        DIRECT_TEST(test_taken_back),
+        DIRECT_TEST(test_who_is_impatient_is_woken),
+        DIRECT_TEST(test_client_goes_before_it_is_sent),
+        DIRECT_TEST(test_client_goes_while_it_is_sent),
         TEST(test_timeouts_in_order),
         TEST(test_timeout_words),
         TEST(test_removals),

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/panic.h"
+#include "engine/block.h"
 #include "engine/call.h"
 #include "engine/hooks.h"
 #include "engine/registry.h"
@@ -115,6 +116,53 @@ static void run_later(struct call *call)
     call_defer(call, NULL, cancel_later);
 }
 
+/* TAKE key: the string, which it removes; waits for it if there is none. */
+static void run_take(struct call *call)
+{
+    struct key key = call_first_key(call);
+    struct entry *entry = keyspace_find(&call->hold, &key, FIND_WRITE);
+    if (entry == NULL) {
+        call_block(call, &(struct block_options){.type = TYPE_STRING});
+        return;
+    }
+    call_reply_string(call, entry);
+    keyspace_remove(&call->hold, &key, entry, false);
+    call_changed(call, 1);
+}
+
+struct tell_message {
+    struct lane_message message;
+    uint64_t id;
+    char text[32];
+};
+
+static void take_tell(struct lane *lane, struct lane_message *message)
+{
+    struct tell_message *tell = CONTAINER_OF(message, struct tell_message, message);
+    struct client *client = lane_find_client(lane, tell->id);
+    if (client != NULL) {
+        reply_simple(&lane->reply, tell->text);
+        lane->client_ready(lane, client);
+    }
+    mem_free(tell);
+}
+
+/* TELL id text: the client is sent a text that it did not ask for, whatever it waits for. */
+static void run_tell(struct call *call)
+{
+    int64_t id;
+    if (!call_i64(call, 1, &id, NULL))
+        return;
+    for (unsigned i = 0; i < call->server->lane_count; i++) {
+        struct tell_message *tell = mem_zalloc(sizeof *tell);
+        tell->message.run = take_tell;
+        tell->id = (uint64_t)id;
+        memcpy(tell->text, call->argv[2].data, MIN_OF(call->argv[2].len, sizeof tell->text - 1));
+        lane_post(call->server->lanes[i], &tell->message);
+    }
+    reply_ok(call->reply);
+}
+
 struct now_message {
     struct lane_message message;
     uint64_t id;
@@ -197,6 +245,12 @@ static const struct command fixture_rows[] = {
     ROW("echo", run_echo, 2),
     {.name = "set", .run = run_set, .arity = 3, .flags = CMD_WRITE, .keys = KEYS_ONE(KEY_OW)},
     {.name = "get", .run = run_get, .arity = 2, .flags = CMD_READONLY, .keys = KEYS_ONE(KEY_RO)},
+    {.name = "take",
+     .run = run_take,
+     .arity = 2,
+     .flags = CMD_WRITE | CMD_BLOCKING,
+     .keys = KEYS_ONE(KEY_RW)},
+    ROW("tell", run_tell, 3),
     ROW("quit", run_quit, 1),
     ROW("busy", run_busy, 2),
     ROW("fill", run_fill, 2),
@@ -411,13 +465,13 @@ static const char *hear_line(int fd)
     return line;
 }
 
-static bool hears_end(int fd)
+static UNUSED bool hears_end(int fd)
 {
     char byte;
     return recv(fd, &byte, 1, 0) <= 0 && errno != EAGAIN;
 }
 
-static bool hears_nothing(int fd, int ms)
+static UNUSED bool hears_nothing(int fd, int ms)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     return poll(&poll_fd, 1, ms) == 0;

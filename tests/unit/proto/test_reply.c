@@ -370,6 +370,49 @@ static void moves(void **state)
     }
 }
 
+/* From every position on what is left is what was there; references within what is gone are
+ * released, once. */
+static void skips(void **state)
+{
+    static char body[2][REPLY_REFERENCE_MIN];
+    memset(body[0], 'a', sizeof body[0]);
+    memset(body[1], 'b', sizeof body[1]);
+    uint64_t size = 1;
+    for (uint64_t skip = 0; skip <= size;) {
+        struct reply_buffer r;
+        int released[2] = {0};
+        size_t len;
+        reply_buffer_init(&r);
+        reply_ok(&r);
+        for (int i = 0; i < 2; i++)
+            reply_bulk_reference(&r, slice_of(body[i], sizeof body[i]), count_release,
+                                 &released[i]);
+        char *before = interleave(&r, &len);
+        size = reply_buffer_size(&r);
+        assert_int_equal(size, len);
+        size_t first_end = 5 + 8 + sizeof body[0], second_end = first_end + 2 + 8 + sizeof body[1];
+        reply_buffer_skip(&r, skip);
+        assert_int_equal(reply_buffer_size(&r), size - skip);
+        char *after = interleave(&r, &len);
+        assert_int_equal(len, size - skip);
+        assert_memory_equal(before + skip, after, len);
+        assert_int_equal(released[0], skip >= first_end);
+        assert_int_equal(released[1], skip >= second_end);
+        free(before);
+        free(after);
+        reply_buffer_skip(&r, (size - skip) / 2); /* and what is left of that, again */
+        reply_buffer_skip(&r, reply_buffer_size(&r));
+        assert_true(released[0] == 1 && released[1] == 1);
+        assert_true(r.bytes.len == 0 && r.reference_count == 0 && r.reference_bytes == 0);
+        reply_ok(&r);
+        assert_true(slice_eq(bytes_slice(&r.bytes), SLICE("+OK\r\n")));
+        reply_buffer_free(&r);
+        bool inside =
+            (skip > 20 && skip < first_end - 5) || (skip > first_end + 20 && skip < second_end - 5);
+        skip += inside ? 997 : 1;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +431,7 @@ int main(void)
         cmocka_unit_test(muted),
         cmocka_unit_test(clear_lets_go),
         cmocka_unit_test(moves),
+        cmocka_unit_test(skips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
