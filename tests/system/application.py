@@ -224,7 +224,7 @@ class Queue:
         threads = [threading.Thread(target=guarded, args=part) for part in parts]
         for thread in threads:
             thread.start()
-        deadline = time.time() + 60
+        deadline = time.time() + 300
         while time.time() < deadline and not failures:
             with self.lock:
                 if len(self.done) == self.jobs and len(self.events) == self.jobs:

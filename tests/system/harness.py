@@ -870,7 +870,10 @@ def _own_namespace():
 
 
 def _mount(*args):
-    done = subprocess.run(["mount", *args], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["mount", *args], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise Skip("mount is not installed") from None
     if done.returncode != 0:
         raise Skip(f"mount is not permitted here: {done.stderr.strip()}")
 
