@@ -40,8 +40,9 @@ enum command_flags { /* names in COMMAND INFO are Redis's */
                      CMD_SHRINK = 1 << 26,         /* only ever frees: always admitted, logged from
                                                  the reclaim reserve */
                      CMD_NEUTRAL = 1 << 27, /* a write that does not grow (PERSIST, RENAME ...) */
-                     CMD_PARENT = 1 << 28   /* a container: subcommands do the work; `run` (or
+                     CMD_PARENT = 1 << 28,  /* a container: subcommands do the work; `run` (or
                                                NULL) answers when none fits */
+                     CMD_SYSCMD = 1 << 29   /* for servers and their tests: COMMAND DOCS says so */
 };
 
 enum command_group { /* group names of COMMAND DOCS; LIST to GEO: of values outside entries */
@@ -141,6 +142,8 @@ struct command {
      * hint what to prefetch, so it may be wrong where options come before. */
     uint8_t element_at, element_step;
     enum command_group group;
+    const char *usage;   /* its arguments, in the notation of engine/usage.h; NULL: it has none */
+    const char *history; /* what changed: lines of a version, a space and words of ours, or NULL */
     const char *since;   /* of Redis or Valkey, as documented */
     const char *summary; /* our own words */
     const char *complexity;

@@ -28,6 +28,7 @@ int command_find_keys(const struct command *command, uint32_t argc, const struct
                       uint32_t *positions, uint16_t *flags, uint32_t max);
 uint32_t command_acl(
     const struct command *command); /* categories, those that follow from flags included */
+size_t command_subcommands(const struct command *command); /* how many it has */
 /* "set" or "client|kill" into out (64 bytes). */
 const char *command_full_name(const struct command *command, const struct command *parent,
                               char out[64]);

@@ -475,6 +475,7 @@ const struct command bitmap_commands[] = {
      .arity = -2,
      .flags = CMD_READONLY,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
+     .usage = "key#0 [range(start:integer end:integer [unit(BYTE | BIT)@7.0.0])]",
      .since = "2.6.0",
      .summary = "Counts the bits that are set in a string or a part of it.",
      .complexity = "O(N) with the length of the part",
@@ -484,6 +485,10 @@ const struct command bitmap_commands[] = {
      .arity = -2,
      .flags = CMD_WRITE | CMD_DENYOOM,
      .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS),
+     .usage = "key#0 [operation(GET get-block(encoding offset:integer) | "
+              "write([OVERFLOW overflow-block(WRAP | SAT | FAIL)] "
+              "write-operation(SET set-block(encoding offset:integer value:integer) | "
+              "INCRBY increment-block(encoding offset:integer increment:integer))))...]",
      .since = "3.2.0",
      .summary = "Reads and writes integers of any width inside a string.",
      .complexity = "O(1) for each operation",
@@ -493,6 +498,7 @@ const struct command bitmap_commands[] = {
      .arity = -2,
      .flags = CMD_READONLY | CMD_FAST,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
+     .usage = "key#0 [GET get-block(encoding offset:integer)]...",
      .since = "6.0.0",
      .summary = "Reads integers of any width inside a string.",
      .complexity = "O(1) for each operation",
@@ -503,6 +509,8 @@ const struct command bitmap_commands[] = {
      .flags = CMD_WRITE | CMD_DENYOOM,
      .keys = {{.flags = KEY_OW | KEY_UPDATE, .begin = 2, .step = 1},
               {.flags = KEY_RO | KEY_ACCESS, .begin = 3, .last = -1, .step = 1}},
+     .usage = "operation(AND | OR | XOR | NOT | DIFF@8.2.0 | DIFF1@8.2.0 | ANDOR@8.2.0 | "
+              "ONE@8.2.0) destkey#0 key#1...",
      .since = "2.6.0",
      .summary = "Combines strings bit by bit and stores the result.",
      .complexity = "O(N) with the bytes of all sources",
@@ -512,6 +520,8 @@ const struct command bitmap_commands[] = {
      .arity = -3,
      .flags = CMD_READONLY,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
+     .usage = "key#0 bit:integer [range(start:integer "
+              "[end-unit-block(end:integer [unit(BYTE | BIT)@7.0.0])])]",
      .since = "2.8.7",
      .summary = "Finds the first bit that is set, or that is clear, in a string or a part of it.",
      .complexity = "O(N) with the length of the part",
@@ -521,6 +531,7 @@ const struct command bitmap_commands[] = {
      .arity = 3,
      .flags = CMD_READONLY | CMD_FAST,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
+     .usage = "key#0 offset:integer",
      .since = "2.2.0",
      .summary = "Answers one bit of a string.",
      .complexity = "O(1)",
@@ -530,6 +541,7 @@ const struct command bitmap_commands[] = {
      .arity = 4,
      .flags = CMD_WRITE | CMD_DENYOOM,
      .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
+     .usage = "key#0 offset:integer value:integer",
      .since = "2.2.0",
      .summary = "Sets or clears one bit of a string, which grows as needed.",
      .complexity = "O(1), or O(N) with the bytes it grows by",

@@ -5,6 +5,7 @@
  */
 #include "base/glob.h"
 #include "base/mem.h"
+#include "commands/command_docs.h"
 #include "commands/commands.h"
 #include "engine/call.h"
 
@@ -68,23 +69,6 @@ static const struct bit_name key_flag_names[] = {{KEY_RO, "RO"},
                                                  {KEY_INCOMPLETE, "incomplete"},
                                                  {KEY_VARIABLE_FLAGS, "variable_flags"}};
 
-static const char *const group_names[] = {[GROUP_GENERIC] = "generic",
-                                          [GROUP_STRING] = "string",
-                                          [GROUP_BITMAP] = "bitmap",
-                                          [GROUP_LIST] = "list",
-                                          [GROUP_SET] = "set",
-                                          [GROUP_SORTED_SET] = "sorted-set",
-                                          [GROUP_HASH] = "hash",
-                                          [GROUP_STREAM] = "stream",
-                                          [GROUP_GEO] = "geo",
-                                          [GROUP_HYPERLOGLOG] = "hyperloglog",
-                                          [GROUP_PUBSUB] = "pubsub",
-                                          [GROUP_TRANSACTIONS] = "transactions",
-                                          [GROUP_CONNECTION] = "connection",
-                                          [GROUP_SERVER] = "server",
-                                          [GROUP_SCRIPTING] = "scripting",
-                                          [GROUP_CLUSTER] = "cluster"};
-
 static void reply_names(struct reply_buffer *r, uint32_t bits, const struct bit_name *names,
                         size_t count)
 {
@@ -101,14 +85,6 @@ static size_t count_tips(const struct command *row)
 {
     size_t count = 0;
     while (row->tips != NULL && row->tips[count] != NULL)
-        count++;
-    return count;
-}
-
-static size_t count_subcommands(const struct command *row)
-{
-    size_t count = 0;
-    while (row->subcommands != NULL && row->subcommands[count].name != NULL)
         count++;
     return count;
 }
@@ -243,7 +219,7 @@ static void reply_row(struct reply_buffer *r, const struct command *row,
 {
     char name[64];
     struct key_range range = key_range(row);
-    size_t tips = count_tips(row), subcommands = count_subcommands(row);
+    size_t tips = count_tips(row), subcommands = command_subcommands(row);
     reply_array(r, 10);
     reply_bulk_str(r, command_full_name(row, parent, name));
     reply_int(r, row->arity);
@@ -305,43 +281,6 @@ static void count_command(struct call *call)
 
 /* ---- DOCS ---- */
 
-static size_t reply_text(struct reply_buffer *r, const char *name, const char *text)
-{
-    if (text == NULL)
-        return 0;
-    reply_bulk_str(r, name);
-    reply_bulk_str(r, text);
-    return 1;
-}
-
-static void reply_docs(struct reply_buffer *r, const struct command *row,
-                       const struct command *parent)
-{
-    char name[64];
-    reply_bulk_str(r, command_full_name(row, parent, name));
-    size_t mark = reply_array_deferred(r), fields = 0, subcommands = count_subcommands(row);
-    fields += reply_text(r, "summary", row->summary);
-    fields += reply_text(r, "since", row->since);
-    fields += reply_text(r, "group", group_names[row->group]);
-    fields += reply_text(r, "complexity", row->complexity);
-    if (row->deprecated_since != NULL) {
-        reply_bulk_str(r, "doc_flags");
-        reply_set(r, 1);
-        reply_simple(r, "deprecated");
-        fields++;
-    }
-    fields += reply_text(r, "deprecated_since", row->deprecated_since);
-    fields += reply_text(r, "replaced_by", row->replaced_by);
-    if (subcommands != 0) {
-        reply_bulk_str(r, "subcommands");
-        reply_map(r, subcommands);
-        for (size_t i = 0; i < subcommands; i++)
-            reply_docs(r, &row->subcommands[i], row);
-        fields++;
-    }
-    reply_map_patch(r, mark, fields);
-}
-
 static void docs_command(struct call *call)
 {
     const struct registry *registry = call->server->registry;
@@ -351,7 +290,7 @@ static void docs_command(struct call *call)
         for (uint32_t i = 0; i < registry_rows(registry); i++) {
             row = registry_row(registry, i, &parent);
             if (parent == NULL)
-                reply_docs(call->reply, row, NULL);
+                command_reply_docs(call->reply, row, NULL);
         }
         return;
     }
@@ -360,7 +299,7 @@ static void docs_command(struct call *call)
         row = find_row(call, call->argv[i], &parent);
         if (row == NULL)
             continue;
-        reply_docs(call->reply, row, parent);
+        command_reply_docs(call->reply, row, parent);
         found++;
     }
     reply_map_patch(call->reply, mark, found);
@@ -564,6 +503,7 @@ static const struct command subcommands[] = {
     {.name = "docs",
      .run = docs_command,
      .arity = -2,
+     .usage = "[command-name...]",
      .since = "7.0.0",
      .summary = "Documents commands.",
      .tips = order_varies,
@@ -572,6 +512,7 @@ static const struct command subcommands[] = {
     {.name = "getkeys",
      .run = getkeys_command,
      .arity = -3,
+     .usage = "command [arg...]",
      .since = "2.8.13",
      .summary = "Answers the keys among the arguments of a command.",
      .complexity = "O(N) where N is the number of arguments.",
@@ -579,6 +520,7 @@ static const struct command subcommands[] = {
     {.name = "getkeysandflags",
      .run = getkeysandflags_command,
      .arity = -3,
+     .usage = "command [arg...]",
      .since = "7.0.0",
      .summary = "Answers the keys among the arguments of a command, and how it uses them.",
      .complexity = "O(N) where N is the number of arguments.",
@@ -593,6 +535,7 @@ static const struct command subcommands[] = {
     {.name = "info",
      .run = info_command,
      .arity = -2,
+     .usage = "[command-name...]",
      .since = "2.8.13",
      .summary = "Answers arity, flags and keys of some commands.",
      .tips = order_varies,
@@ -601,6 +544,7 @@ static const struct command subcommands[] = {
     {.name = "list",
      .run = list_command,
      .arity = -2,
+     .usage = "[FILTERBY filterby(MODULE module-name | ACLCAT category | PATTERN pattern:pattern)]",
      .since = "7.0.0",
      .summary = "Answers the names of commands.",
      .tips = order_varies,

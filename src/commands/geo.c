@@ -204,6 +204,8 @@ const struct command geo_commands[] = {
      .arity = -5,
      .flags = CMD_WRITE | CMD_DENYOOM,
      .keys = KEYS_ONE(KEY_RW | KEY_UPDATE),
+     .usage = "key#0 [condition(NX | XX)@6.2.0] [change=CH@6.2.0] "
+              "data(longitude:double latitude:double member)...",
      .since = "3.2.0",
      .summary = "Adds places to a sorted set, or moves them.",
      .complexity = "O(log(N)) for each place",
@@ -211,6 +213,7 @@ const struct command geo_commands[] = {
     {.name = "geodist",
      .run = geodist_command,
      .arity = -4,
+     .usage = "key#0 member1 member2 [unit(M | KM | FT | MI)]",
      .since = "3.2.0",
      .summary = "Answers how far apart two places are.",
      .complexity = "O(1)",
@@ -218,6 +221,7 @@ const struct command geo_commands[] = {
     {.name = "geohash",
      .run = geohash_command,
      .arity = -2,
+     .usage = "key#0 [member...]",
      .since = "3.2.0",
      .summary = "Answers the geohashes of places as text.",
      .complexity = "O(1) for each place",
@@ -225,6 +229,7 @@ const struct command geo_commands[] = {
     {.name = "geopos",
      .run = geopos_command,
      .arity = -2,
+     .usage = "key#0 [member...]",
      .since = "3.2.0",
      .summary = "Answers longitudes and latitudes of places.",
      .complexity = "O(1) for each place",
@@ -234,6 +239,9 @@ const struct command geo_commands[] = {
      .arity = -6,
      .flags = CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
      RADIUS_KEYS(6),
+     .usage = "key#0 longitude:double latitude:double radius:double unit(M | KM | FT | MI) "
+              "[WITHCOORD] [WITHDIST] [WITHHASH] [count-block(COUNT count:integer [ANY@6.2.0])] "
+              "[order(ASC | DESC)] [store(STORE storekey=key#1 | STOREDIST storedistkey=key#2)]",
      .since = "3.2.0",
      .summary = "Answers or stores the places within a circle around a point.",
      SEARCH_COST,
@@ -243,6 +251,9 @@ const struct command geo_commands[] = {
     {.name = "georadius_ro",
      .run = geo_georadius_ro,
      .arity = -6,
+     .usage =
+         "key#0 longitude:double latitude:double radius:double unit(M | KM | FT | MI) [WITHCOORD] "
+         "[WITHDIST] [WITHHASH] [count-block(COUNT count:integer [ANY@6.2.0])] [order(ASC | DESC)]",
      .since = "3.2.10",
      .summary = "Answers the places within a circle around a point.",
      SEARCH_COST,
@@ -254,6 +265,9 @@ const struct command geo_commands[] = {
      .arity = -5,
      .flags = CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
      RADIUS_KEYS(5),
+     .usage = "key#0 member radius:double unit(M | KM | FT | MI) [WITHCOORD] [WITHDIST] "
+              "[WITHHASH] [count-block(COUNT count:integer [ANY])] [order(ASC | DESC)] "
+              "[store(STORE storekey=key#1 | STOREDIST storedistkey=key#2)]",
      .since = "3.2.0",
      .summary = "Answers or stores the places within a circle around one of them.",
      SEARCH_COST,
@@ -264,6 +278,8 @@ const struct command geo_commands[] = {
     {.name = "georadiusbymember_ro",
      .run = geo_georadiusbymember_ro,
      .arity = -5,
+     .usage = "key#0 member radius:double unit(M | KM | FT | MI) [WITHCOORD] [WITHDIST] "
+              "[WITHHASH] [count-block(COUNT count:integer [ANY])] [order(ASC | DESC)]",
      .since = "3.2.10",
      .summary = "Answers the places within a circle around one of them.",
      SEARCH_COST,
@@ -273,6 +289,11 @@ const struct command geo_commands[] = {
     {.name = "geosearch",
      .run = geo_geosearch,
      .arity = -7,
+     .usage = "key#0 from(FROMMEMBER member | "
+              "FROMLONLAT fromlonlat(longitude:double latitude:double)) "
+              "by(circle(BYRADIUS radius:double unit(M | KM | FT | MI)) | "
+              "box(BYBOX width:double height:double unit(M | KM | FT | MI))) [order(ASC | DESC)] "
+              "[count-block(COUNT count:integer [ANY])] [WITHCOORD] [WITHDIST] [WITHHASH]",
      .since = "6.2.0",
      .summary = "Answers the places within a circle, a box or a polygon.",
      SEARCH_COST,
@@ -283,6 +304,11 @@ const struct command geo_commands[] = {
      .flags = CMD_WRITE | CMD_DENYOOM,
      .keys = {{.flags = KEY_OW | KEY_UPDATE, .begin = 1, .step = 1},
               {.flags = KEY_RO | KEY_ACCESS, .begin = 2, .step = 1}},
+     .usage = "destination#0 source#1 from(FROMMEMBER member | "
+              "FROMLONLAT fromlonlat(longitude:double latitude:double)) "
+              "by(circle(BYRADIUS radius:double unit(M | KM | FT | MI)) | "
+              "box(BYBOX width:double height:double unit(M | KM | FT | MI))) [order(ASC | DESC)] "
+              "[count-block(COUNT count:integer [ANY])] [STOREDIST]",
      .since = "6.2.0",
      .summary = "Stores the places within a circle, a box or a polygon.",
      SEARCH_COST,

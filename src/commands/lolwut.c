@@ -67,6 +67,7 @@ const struct command lolwut_commands[] = {{.name = "lolwut",
                                            .arity = -1,
                                            .flags = CMD_READONLY | CMD_FAST,
                                            .group = GROUP_SERVER,
+                                           .usage = "[VERSION version:integer]",
                                            .since = "5.0.0",
                                            .summary = "Draws something, and tells the version."},
                                           {.name = NULL}};

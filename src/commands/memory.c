@@ -310,6 +310,7 @@ static const struct command subcommands[] = {
      .arity = -3,
      .flags = CMD_READONLY,
      .keys = KEYS_SECOND(KEY_RO),
+     .usage = "key#0 [SAMPLES count:integer]",
      .since = "4.0.0",
      .summary = "Answers the bytes that a key and its value take.",
      CONSTANT,

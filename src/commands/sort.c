@@ -647,6 +647,9 @@ const struct command sort_commands[] = {
               {.flags = KEY_RO | KEY_ACCESS},
               {.flags = KEY_OW | KEY_UPDATE}},
      .find_keys = sort_keys,
+     .usage = "key#0 [BY by-pattern=pattern:pattern#1] "
+              "[LIMIT limit(offset:integer count:integer)] [GET get-pattern=pattern:pattern#1]... "
+              "[order(ASC | DESC)] [sorting=ALPHA] [STORE destination#2]",
      .since = "1.0.0",
      .summary = "Sorts the elements of a list, set or sorted set; answers or stores them, or what "
                 "other keys have for them.",
@@ -658,6 +661,9 @@ const struct command sort_commands[] = {
      .keys = {{.flags = KEY_RO | KEY_ACCESS, .begin = 1, .step = 1},
               {.flags = KEY_RO | KEY_ACCESS}},
      .find_keys = sort_ro_keys,
+     .usage = "key#0 [BY by-pattern=pattern:pattern#1] "
+              "[LIMIT limit(offset:integer count:integer)] [GET get-pattern=pattern:pattern#1]... "
+              "[order(ASC | DESC)] [sorting=ALPHA]",
      .since = "7.0.0",
      .summary = "Sorts the elements of a list, set or sorted set; answers them, or what other keys "
                 "have for them.",

@@ -165,6 +165,14 @@ uint32_t command_acl(const struct command *command)
     return acl;
 }
 
+size_t command_subcommands(const struct command *row)
+{
+    size_t count = 0;
+    while (row->subcommands != NULL && row->subcommands[count].name != NULL)
+        count++;
+    return count;
+}
+
 const char *command_full_name(const struct command *command, const struct command *parent,
                               char out[64])
 {

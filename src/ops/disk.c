@@ -211,6 +211,7 @@ static const struct command disk_subcommands[] = {
      .run = disk_simulate,
      .arity = -3,
      .flags = ADMIN_FLAGS,
+     .usage = "bytes [origin(OWN | NEIGHBOUR)]",
      .since = "7.2.0",
      .summary = "Says what would hold if more bytes were written.",
      .complexity = "O(1)",

@@ -31,6 +31,8 @@ static const struct command odd_rows[] = {
      .flags = CMD_WRITE | CMD_MOVABLEKEYS,
      .deprecated_since = "9.0.0",
      .replaced_by = "something",
+     .usage = "key#0 [COPY@3.0.0] [auth(AUTH password=word | a!4.0.0)] [KEYS key#1...]",
+     .history = "3.0.0 Copies.\n4.0.0 More keys.",
      .keys = {{.flags = KEY_RW, .begin = 3, .step = 1},
               {.flags = KEY_RW | KEY_INCOMPLETE,
                .keyword = "KEYS",
@@ -100,7 +102,36 @@ static void test_docs(void **state)
     HAS("COMMAND DOCS migrate",
         "doc_flags\r\n*1\r\n+deprecated\r\n$16\r\ndeprecated_since\r\n$5\r\n"
         "9.0.0\r\n$11\r\nreplaced_by\r\n$9\r\nsomething\r\n");
+    HAS("COMMAND DOCS migrate",
+        "history\r\n*2\r\n*2\r\n$5\r\n3.0.0\r\n$7\r\nCopies.\r\n*2\r\n$5\r\n4.0.0\r\n$10\r\n"
+        "More keys.\r\n$9\r\narguments\r\n*4\r\n*8\r\n$4\r\nname\r\n$3\r\nkey\r\n");
     HAS("COMMAND DOCS memory", "subcommands\r\n*12\r\n");
+}
+
+static void test_docs_arguments(void **state)
+{
+    (void)state;
+    f.client.resp = 3;
+    HAS("COMMAND DOCS get",
+        "$9\r\narguments\r\n*1\r\n%4\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$3"
+        "\r\nkey\r\n$12\r\ndisplay_text\r\n$3\r\nkey\r\n$14\r\nkey_spec_index\r\n:0"
+        "\r\n");
+    HAS("COMMAND DOCS migrate", "*4\r\n%4\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$"
+                                "3\r\nkey\r\n$12\r\ndisplay_text\r\n$3\r\n"
+                                "key\r\n$14\r\nkey_spec_index\r\n:0\r\n%6\r\n$4\r\nname\r\n$"
+                                "4\r\ncopy\r\n$4\r\ntype\r\n$10\r\n"
+                                "pure-token\r\n$12\r\ndisplay_text\r\n$4\r\ncopy\r\n$"
+                                "5\r\ntoken\r\n$4\r\nCOPY\r\n$5\r\nsince\r\n$5"
+                                "\r\n3.0.0\r\n$5\r\nflags\r\n~1\r\n+optional\r\n%4\r\n$"
+                                "4\r\nname\r\n$4\r\nauth\r\n$4\r\ntype\r\n$5"
+                                "\r\noneof\r\n$5\r\nflags\r\n~1\r\n+optional\r\n$"
+                                "9\r\narguments\r\n*2\r\n%4\r\n$4\r\nname\r\n$8\r\n"
+                                "password\r\n$4\r\ntype\r\n$6\r\nstring\r\n$12\r\ndisplay_text\r\n$"
+                                "4\r\nword\r\n$5\r\ntoken\r\n$4"
+                                "\r\nAUTH\r\n");
+    HAS("COMMAND DOCS migrate",
+        "token\r\n$4\r\nKEYS\r\n$5\r\nflags\r\n~2\r\n+optional\r\n+multiple\r\n");
+    f.client.resp = 2;
 }
 
 static void test_count_and_list(void **state)
@@ -143,6 +174,7 @@ static void test_getkeys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_info), cmocka_unit_test(test_docs),
+                                       cmocka_unit_test(test_docs_arguments),
                                        cmocka_unit_test(test_count_and_list),
                                        cmocka_unit_test(test_getkeys)};
     return cmocka_run_group_tests(tests, setup, teardown);
