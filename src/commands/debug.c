@@ -113,6 +113,21 @@ static void debug_stringmatch_len(struct call *call)
 
 /* ---- keys ---- */
 
+/* The nodes of a list: how many, how full, whether any may be compressed, and their bytes if none
+ * were. */
+static void append_nodes(const struct call *call, const struct chunks *chunks, struct bytes *text)
+{
+    size_t bytes = 0;
+    for (const struct chunk *chunk = chunks->first; chunk != NULL; chunk = chunk->next)
+        bytes += chunk->bytes;
+    bytes_printf(text,
+                 " ql_nodes:%zu ql_avg_node:%.2f ql_listpack_max:%lld ql_compressed:%d "
+                 "ql_uncompressed_size:%zu",
+                 (size_t)chunks->chunk_count, (double)chunks->count / (double)chunks->chunk_count,
+                 (long long)RELAXED_LOAD(&call->server->settings->list_max_listpack_size),
+                 chunks->depth != 0, bytes);
+}
+
 static void debug_object(struct call *call)
 {
     struct key key = call_key(call, 2);
@@ -128,6 +143,8 @@ static void debug_object(struct call *call)
                      "lru_seconds_idle:%llu",
                      (const void *)entry, value_encoding_name(entry_encoding(entry)), saved.len,
                      entry_clock(entry), (unsigned long long)keyspace_idle_s(&call->hold, entry));
+        if (entry_encoding(entry) == ENCODING_QUICKLIST)
+            append_nodes(call, entry_pointer(entry), &text);
         reply_simple(call->reply, bytes_str(&text));
         bytes_free(&saved);
         bytes_free(&text);

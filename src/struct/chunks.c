@@ -345,15 +345,25 @@ unsigned char *chunks_give_up(struct chunks *c)
     return listpack;
 }
 
+/* What `count` chunks take of which `seen` take `bytes`. */
+static size_t estimate(size_t bytes, size_t seen, double count)
+{
+    if (seen == 0 || (double)seen >= count)
+        return bytes;
+    return (size_t)((double)bytes / (double)seen * count);
+}
+
 size_t chunks_memory(const struct chunks *c, size_t samples)
 {
-    size_t bytes = 0, seen = 0;
-    for (const struct chunk *chunk = c->first; chunk != NULL && (samples == 0 || seen < samples);
-         chunk = chunk->next, seen++)
-        bytes += mem_usable(chunk) + mem_usable(block_of(chunk));
-    if (seen != 0 && seen < c->chunk_count)
-        bytes = (size_t)((double)bytes / (double)seen * (double)c->chunk_count);
-    return mem_usable(c) + bytes;
+    size_t bytes[2] = {0, 0}, seen[2] = {0, 0}; /* of the ends' chunks, of the inner ones */
+    for (const struct chunk *chunk = c->first;
+         chunk != NULL && (samples == 0 || seen[0] + seen[1] < samples); chunk = chunk->next) {
+        bytes[chunk->inner] += mem_usable(chunk) + mem_usable(block_of(chunk));
+        seen[chunk->inner]++;
+    }
+    double inner = seen[1] != 0 ? (double)c->chunk_count - 2.0 * (double)c->depth : 0;
+    double ends = (double)c->chunk_count - inner;
+    return mem_usable(c) + estimate(bytes[0], seen[0], ends) + estimate(bytes[1], seen[1], inner);
 }
 
 /* ---- going about ---- */

@@ -1,8 +1,13 @@
 """Lists on this server alone: what the log and snapshots bring back, their encodings, and freeing."""
+import random
+import re
+import threading
+import time
+
 import groups_list  # noqa: F401  (registers its generators)
-from differential import with_footer
-from harness import Server, eq, wait_until
-from type_tools import DEBUG, comes_back, encoding, lazily_freed
+from differential import seed, with_footer
+from harness import Server, eq, reference, wait_until
+from type_tools import DEBUG, LOG, comes_back, digest_of, encoding, lazily_freed
 
 
 def test_log_brings_lists_back():
@@ -72,6 +77,24 @@ def test_memory_usage_is_sampled():
         for samples in (1, 5, 1000):
             usage = client.must("MEMORY", "USAGE", "k", "SAMPLES", samples)
             assert whole * 0.8 < usage < whole * 1.2, (samples, usage, whole)
+        client.must("CONFIG", "SET", "list-compress-depth", 2)
+        client.must("RESTORE", "packed", 0, client.must("DUMP", "k"))
+        whole = client.must("MEMORY", "USAGE", "packed", "SAMPLES", 0)
+        for samples in (3, 5, 1000):
+            usage = client.must("MEMORY", "USAGE", "packed", "SAMPLES", samples)
+            assert whole * 0.8 < usage < whole * 1.2, (samples, usage, whole)
+
+
+def test_debug_object_says_the_nodes():
+    """As redis-server says them, whose nodes are of the same size for elements of one size."""
+    args = (*DEBUG, "--list-max-listpack-size", "4", "--list-compress-depth", "2")
+    with Server(*args) as server, reference(*args) as redis:
+        said = []
+        for client in (server.client(), redis.client()):
+            client.must("RPUSH", "k", *["many words, many words"] * 99)
+            said.append(re.findall(r" (ql_\w+:\S+)", client.must("DEBUG", "OBJECT", "k")))
+        eq(said[0], said[1])
+        eq(said[0][3], "ql_compressed:1")
 
 
 PACKED = ("--list-max-listpack-size", "4", "--list-compress-depth", "1")
@@ -136,6 +159,49 @@ def test_memory_of_packed_lists_is_counted():
             client.must("LSET", "k", i, client.must("LINDEX", "k", i))
         eq(usage(client, "k"), size)
         assert abs(used() - before) < 100 * 1024, (used(), before)
+
+
+def test_packed_lists_are_saved_while_they_change():
+    """Clients on several threads read, change and free packed lists while snapshots are written."""
+    number = seed()
+    print(f"SEED={number}")
+    with Server(*LOG, *PACKED) as server:
+        client = server.client()
+
+        def work(who):
+            rng, mine = random.Random(number + who), server.client()
+            for _ in range(15):
+                batch = []
+                for _ in range(60):
+                    key, index = "list:%d" % rng.randrange(4), rng.randrange(-300, 300)
+                    word = "a text of words, " * rng.randrange(1, 9)
+                    batch += rng.choice(
+                        [
+                            [["RPUSH", key, *[word] * 30], ["LRANGE", key, index, -1]],
+                            [["LPUSH", key, *[word] * 5], ["LSET", key, index, word]],
+                            [["LPOS", key, word, "RANK", -1], ["LINSERT", key, "AFTER", word, "x"]],
+                            [["LREM", key, 3, word], ["LMOVE", key, "list:0", "LEFT", "RIGHT"]],
+                            [["LTRIM", key, 2, 400], ["LINDEX", key, index], ["DUMP", key]],
+                            [["COPY", key, "list:4", "REPLACE"], ["UNLINK", "list:4"]],
+                        ]
+                    )
+                mine.pipeline(batch)
+
+        threads = [threading.Thread(target=work, args=(who,)) for who in range(4)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            client.command("BGSAVE")
+            time.sleep(0.02)
+        for thread in threads:
+            thread.join()
+        wait_until(lambda: server.info("persistence", client)["rdb_bgsave_in_progress"] == "0")
+        wanted = digest_of(client)
+        client.must("DEBUG", "RELOAD")
+        eq(digest_of(client), wanted)
+        server.kill()
+        server.start()
+        eq(digest_of(server.client()), wanted)
 
 
 def test_damaged_packed_nodes_are_refused():
