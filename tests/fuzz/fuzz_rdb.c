@@ -19,6 +19,7 @@ static void load(struct slice file)
                                        .samples = 5,
                                        .limits = value_limits_default,
                                        .lfu_decay_minutes = 1};
+    options.limits.list_compress_depth = 1;
     struct keyspace *ks = keyspace_new(&options);
     struct rdb_reader r;
     rdb_reader_init(&r, file);
@@ -63,7 +64,9 @@ static void parse(struct bytes *payload, char version)
     for (unsigned i = 0; i < 8; i++)
         bytes_append_char(payload, (char)(crc >> 8 * i));
     struct dump_value value;
-    if (dump_parse(bytes_slice(payload), &value_limits_default, &value) != DUMP_OK)
+    struct value_limits limits = value_limits_default;
+    limits.list_compress_depth = 1;
+    if (dump_parse(bytes_slice(payload), &limits, &value) != DUMP_OK)
         return;
     if (value.type != TYPE_STRING)
         use(value.value);

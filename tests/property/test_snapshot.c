@@ -122,14 +122,16 @@ static struct slice random_name(struct rand *r, char text[32])
                                            (unsigned)rand_below(r, NAMES)));
 }
 
+static struct value_limits packed_lists; /* small nodes, packed but for the ends */
+
 static void change_list(struct value *list, struct slice element, size_t count, struct rand *r)
 {
     if (list_count(*list) == 0 || rand_below(r, 3) != 0) {
         while (count-- > 0)
-            list_push(list, &value_limits_default, &element, 1, count & 1);
+            list_push(list, &packed_lists, &element, 1, count & 1);
     } else {
         list_remove_range(list, 0, rand_below(r, 100));
-        list_settle(list, &value_limits_default, true);
+        list_settle(list, &packed_lists, true);
     }
 }
 
@@ -305,7 +307,7 @@ static void put_element(struct value *value, struct rand *r)
         change_stream(stream_of(*value), element, 1, false, r);
         break;
     default:
-        list_push(value, &value_limits_default, &element, 1, rand_below(r, 2));
+        list_push(value, &packed_lists, &element, 1, rand_below(r, 2));
     }
 }
 
@@ -811,6 +813,9 @@ static void a_failing_sink_ends_the_pass(void **state)
 
 int main(void)
 {
+    packed_lists = value_limits_default;
+    packed_lists.list_max_listpack_size = 20;
+    packed_lists.list_compress_depth = 1;
     const char *text = getenv("SEED");
     seed = text ? strtoull(text, NULL, 0) : rand_system();
     printf("SEED=%llu\n", (unsigned long long)seed);
