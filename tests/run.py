@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs cmocka binaries and the system tests and counts both.
 
-    run.py [-j N] [--system] [--filter F]... [BINARY ...]
+    run.py [-j N] [--seconds S] [--system] [--filter F]... [BINARY ...]
 
 Each BINARY is a cmocka program; its tests are counted from its output, and one that dies or hangs
 counts as one failure more. --system runs the system tests after them (system/run.py), all or those
-the filters name. The last line is "N passed, M failed", with ", K skipped" if any were.
+the filters name. The last line is "N passed, M failed", with ", K skipped" if any were. In the
+environment TEST_TIMEOUT_SCALE multiplies time-outs, for slow builds.
 """
 import argparse
 import os
@@ -96,14 +97,17 @@ def run_binaries(paths, jobs, seconds):
 def main():
     parser = argparse.ArgumentParser(description="Runs cmocka binaries and system tests.")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="tests at the same time (2)")
-    parser.add_argument("--seconds", type=float, default=300, help="time-out of one binary (300)")
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="time-out of one binary (600), to be scaled"
+    )
     parser.add_argument("--system", action="store_true", help="run the system tests too")
     parser.add_argument(
         "--filter", action="append", default=[], help="of the system tests, only these"
     )
     parser.add_argument("binaries", nargs="*", metavar="BINARY")
     options = parser.parse_args()
-    totals = run_binaries(options.binaries, options.jobs, options.seconds)
+    seconds = options.seconds * float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))
+    totals = run_binaries(options.binaries, options.jobs, seconds)
     import run as system
 
     if options.system:

@@ -247,6 +247,11 @@ def leftovers(volume):
     return sorted(found)
 
 
+def wait_swept(volume):
+    """Waits until there are no temporary files of ours: a running server may be writing one."""
+    wait_until(lambda: not leftovers(volume), 10, "temporary files to go")
+
+
 def wait_durable(server, client, seconds=10):
     wait_until(
         lambda: disk(server, client)["disk_persistence"] == "durable",

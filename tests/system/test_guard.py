@@ -18,6 +18,7 @@ from disk_tools import (
     value_of,
     wait_accepted,
     wait_durable,
+    wait_swept,
 )
 from harness import PATIENCE, ReplyError, eq, fill, in_time, mount_ext4, mount_tmpfs, wait_until
 
@@ -191,7 +192,7 @@ def memory_only(mount):
         for prefix, first, last in (("k", 2, 2000), ("m", 0, 10000), ("later", 0, 100)):
             eq(missing(client, [f"{prefix}{i}" for i in range(first, last)]), [])
         eq(client.command("EXISTS", "k0", "k1"), 0)
-        eq(leftovers(volume), [])
+        wait_swept(volume)
 
 
 def test_04_memory_only_tmpfs():
@@ -334,7 +335,7 @@ def test_09_start_with_data_on_a_full_volume():
                 assert is_refusal(client.command("SET", "x", "y"))
             make_room(volume)
             wait_accepted(client, 5)
-            eq(leftovers(volume), [])
+            wait_swept(volume)
 
 
 # --- 10: read-only --------------------------------------------------------------------------------
@@ -409,14 +410,14 @@ def test_16_fill_during_a_rewrite():
                 fill(volume)
                 works_at_full(client)
                 eq(client.command("DEL", "k0"), 1)
-                eq(leftovers(volume), [])
+                wait_swept(volume)
             client.must("CONFIG", "SET", "disk-fault", "")
             time.sleep(1.2)
             server.restart(hard=True)
             client = server.client()
             eq(missing(client, [f"k{i}" for i in range(1, 12000)], 1000), [])
             eq(client.command("EXISTS", "k0"), 0)
-            eq(leftovers(volume), [])
+            wait_swept(volume)
             make_room(volume)
             wait_accepted(client, 5)
             before = disk(server, client)["disk_compactions"]
@@ -426,7 +427,7 @@ def test_16_fill_during_a_rewrite():
             )
             server.restart(hard=True)
             eq(missing(server.client(), [f"k{i}" for i in range(1, 12000)], 1000), [])
-            eq(leftovers(volume), [])
+            wait_swept(volume)
 
 
 def test_22_sigterm_at_full():

@@ -5,8 +5,8 @@ import os
 import subprocess
 import time
 
-from disk_tools import MB, UsedSampler, Watcher, Writer, disk, leftovers, missing, start
-from disk_tools import value_of, wait_accepted
+from disk_tools import MB, UsedSampler, Watcher, Writer, disk, missing, start, value_of
+from disk_tools import wait_accepted, wait_swept
 from harness import PATIENCE, ReplyError, Skip, alone, eq, mount_ext4, mount_tmpfs, wait_until
 
 
@@ -54,7 +54,7 @@ def evict(mount, volume_bytes, budget):
         eq(now["disk_compactions_failed"], 0)
         eq((now["disk_memory_only_entered"], now["disk_gaps"]), (0, 0))
         assert now["disk_evicted_keys"] > 0
-        eq(leftovers(volume), [])
+        wait_swept(volume)
         time.sleep(1.2)
         size = client.command("DBSIZE")
         server.restart(hard=True)
@@ -94,7 +94,7 @@ def within_budget(policy, work):
         with UsedSampler(volume) as used:
             client = server.client()
             eq(missing(client, kept), [])
-            wait_until(lambda: not leftovers(volume), 5, "leftovers to go")
+            wait_swept(volume)
             time.sleep(0.5)
         assert used.most_files <= 32 * MB, used.most_files
 

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 
-from disk_tools import MB, disk, is_refusal, leftovers, make_room, start
+from disk_tools import MB, disk, is_refusal, make_room, start, wait_swept
 from harness import Closed, NoReply, ReplyError, eq, fill, mount_ext4, mount_tmpfs, timeout
 from harness import wait_until
 
@@ -308,7 +308,7 @@ class Chaos:
         self.server.kill()
         self.server.start()
         self.model.check(self.server.client(), until)
-        wait_until(lambda: not leftovers(self.volume), 5, f"leftovers: {leftovers(self.volume)}")
+        wait_swept(self.volume)
 
 
 def chaos(mount, strict, *args):
