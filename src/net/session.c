@@ -50,6 +50,7 @@
 #define THROTTLE_BUDGET ((uint64_t)256 << 20)
 #define VECTORS_MAX     64                 /* of one send */
 #define SENDS_MAX       8                  /* of one session in a row */
+#define SEND_MOST       ((size_t)1 << 20)  /* bytes of one session in a turn: some 0.3 ms */
 #define PARK_MAX        ((size_t)16 << 10) /* bytes of replies, beside references */
 #define PARK_CAP        ((size_t)64 << 10) /* memory of a parked buffer */
 
@@ -201,6 +202,20 @@ static ssize_t send_vectors(struct session *s, struct iovec *vectors, uint32_t c
     return sent;
 }
 
+/* Leaves out what is beyond `most` bytes, more than 0. */
+static void cut_vectors(struct iovec *vectors, uint32_t *count, size_t *bytes, size_t most)
+{
+    uint32_t used = 0;
+    if (LIKELY(*bytes <= most))
+        return;
+    *bytes = most;
+    for (size_t left = most; left != 0; used++) {
+        vectors[used].iov_len = MIN_OF(vectors[used].iov_len, left);
+        left -= vectors[used].iov_len;
+    }
+    *count = used;
+}
+
 static void outbox_changed(struct session *s, uint64_t before)
 {
     s->worker->outbox_bytes += s->out.bytes - before;
@@ -228,12 +243,14 @@ static void gated_link(struct session *s)
 static bool flush_or_close(struct session *s)
 {
     uint64_t before = s->out.bytes, durable = durable_now(s->worker);
-    for (int i = 0; i < SENDS_MAX; i++) {
+    size_t left = SEND_MOST;
+    for (int i = 0; i < SENDS_MAX && left != 0; i++) {
         struct iovec vectors[VECTORS_MAX];
         size_t asked;
         uint32_t count = outbox_gather(&s->out, durable, vectors, VECTORS_MAX, &asked);
         if (count == 0)
             break;
+        cut_vectors(vectors, &count, &asked, left);
         ssize_t sent = send_vectors(s, vectors, count);
         if (sent < 0) {
             outbox_changed(s, before);
@@ -241,6 +258,7 @@ static bool flush_or_close(struct session *s)
             return false;
         }
         outbox_sent(&s->out, (size_t)sent);
+        left -= (size_t)sent;
         if ((size_t)sent < asked)
             break;
     }
@@ -296,6 +314,7 @@ static bool send_or_close(struct session *s, struct reply_buffer *reply, uint64_
         struct iovec vectors[VECTORS_MAX];
         size_t asked;
         uint32_t count = outbox_gather_reply(reply, vectors, VECTORS_MAX, &asked);
+        cut_vectors(vectors, &count, &asked, SEND_MOST);
         ssize_t taken = send_vectors(s, vectors, count);
         if (UNLIKELY(taken < 0)) {
             reply_buffer_clear(reply);
@@ -307,7 +326,7 @@ static bool send_or_close(struct session *s, struct reply_buffer *reply, uint64_
             return true;
         }
         sent = (uint64_t)taken;
-        try_more = (size_t)taken == asked;
+        try_more = (size_t)taken == asked && asked < SEND_MOST;
     }
     return queue_replies_or_close(s, reply, sent, gate, try_more);
 }
