@@ -5,6 +5,7 @@
  */
 #include "base/glob.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "commands/command_docs.h"
 #include "commands/commands.h"
 #include "engine/call.h"
@@ -397,6 +398,21 @@ static const struct command *read_command(struct call *call)
     return row;
 }
 
+/* Whether a number of keys among the arguments is zero, which says that there are no keys, even if
+ * another specification finds some. */
+static bool counts_none(const struct command *row, uint32_t argc, const struct slice *args)
+{
+    int64_t count;
+    for (size_t i = 0; i < count_specs(row); i++) {
+        const struct key_spec *spec = &row->keys[i];
+        uint32_t at = (uint32_t)(spec->begin + spec->count_at);
+        if (spec->counted && spec->keyword == NULL && at < argc &&
+            number_parse_i64(args[at], &count) && count == 0)
+            return true;
+    }
+    return false;
+}
+
 /* False after replying. The arrays are one allocation, to be freed by mem_free(keys->at). */
 static bool find_keys(struct call *call, struct found_keys *keys)
 {
@@ -407,10 +423,10 @@ static bool find_keys(struct call *call, struct found_keys *keys)
     keys->at = mem_alloc(argc * (sizeof *keys->at + sizeof *keys->flags));
     keys->flags = (uint16_t *)(void *)(keys->at + argc);
     keys->count = command_find_keys(row, argc, call->argv + 2, keys->at, keys->flags, argc);
-    if (keys->count > 0)
+    if (keys->count > 0 && !counts_none(row, argc, call->argv + 2))
         return true;
     mem_free(keys->at);
-    if (row->flags & CMD_NO_MANDATORY_KEYS && keys->count == 0)
+    if (row->flags & CMD_NO_MANDATORY_KEYS)
         reply_array(call->reply, 0);
     else
         call_error(call, "ERR Invalid arguments specified for command");
@@ -428,25 +444,39 @@ static void getkeys_command(struct call *call)
     mem_free(keys.at);
 }
 
+/* Whether BITFIELD only reads: all that it does are GETs. What is no operation may be anything. */
+static bool bitfield_reads(uint32_t argc, const struct slice *args)
+{
+    static const struct {
+        const char *word;
+        uint32_t values;
+    } reading[] = {{"get", 2}, {"overflow", 1}};
+    for (uint32_t at = 2; at < argc;) {
+        size_t i = 0;
+        while (i < COUNT_OF(reading) && !slice_is(args[at], reading[i].word))
+            i++;
+        if (i == COUNT_OF(reading) || argc - at - 1 < reading[i].values)
+            return false;
+        at += 1 + reading[i].values;
+    }
+    return true;
+}
+
 /* What a key is used for where that depends on the arguments (KEY_VARIABLE_FLAGS). */
 static uint16_t exact_flags(const struct call *call, uint16_t flags)
 {
-    static const char *const writers[] = {"set", "incrby", "overflow"};
     const struct slice *args = call->argv + 2;
     uint32_t argc = call->argc - 2;
-    bool gets = false, writes = false;
     if (!(flags & KEY_VARIABLE_FLAGS))
         return flags;
-    for (uint32_t i = 2; i < argc; i++) {
-        gets |= slice_is(args[i], "get");
-        for (size_t w = 0; w < COUNT_OF(writers); w++)
-            writes |= slice_is(args[i], writers[w]);
-    }
-    if (slice_is(args[0], "set"))
-        return gets ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_OW | KEY_UPDATE;
     if (slice_is(args[0], "bitfield"))
-        return writes ? KEY_RW | KEY_ACCESS | KEY_UPDATE : KEY_RO | KEY_ACCESS;
-    return flags;
+        return bitfield_reads(argc, args) ? KEY_RO | KEY_ACCESS : KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    if (!slice_is(args[0], "set"))
+        return flags;
+    for (uint32_t i = 3; i < argc; i++)
+        if (slice_is(args[i], "get"))
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    return KEY_OW | KEY_UPDATE;
 }
 
 static void getkeysandflags_command(struct call *call)
@@ -536,6 +566,7 @@ static const struct command subcommands[] = {
      .run = info_command,
      .arity = -2,
      .usage = "[command-name...]",
+     .history = "7.0.0 Without names it tells of all commands.",
      .since = "2.8.13",
      .summary = "Answers arity, flags and keys of some commands.",
      .tips = order_varies,

@@ -78,9 +78,63 @@ command getkeys memory foo k
 command getkeysandflags set a b ex 1
 command getkeysandflags set a b get
 command getkeysandflags mset a b c d
+command getkeysandflags set a get
+command getkeysandflags set a b get get
 command getkeysandflags bitfield a
 command getkeysandflags bitfield a get u8 0
 command getkeysandflags bitfield a get u8 0 set u8 0 1
+command getkeysandflags bitfield a get u8 0 incrby u8 0 1
+command getkeysandflags bitfield a overflow wrap
+command getkeysandflags bitfield a overflow
+command getkeysandflags bitfield a get u8
+command getkeysandflags bitfield a foo
+command getkeysandflags bitfield_ro a get u8 0
+command getkeysandflags lcs a b
+command getkeysandflags sort a by x get y store d
+command getkeysandflags sort a
+command getkeysandflags xread count 1 streams a b 0 0
+command getkeysandflags xreadgroup group streams c streams a 0
+command getkeysandflags georadius k 0 0 1 m store a storedist b
+command getkeysandflags georadius k 0 0 1 m
+command getkeysandflags georadiusbymember k m 1 m storedist b
+command getkeysandflags zunionstore d 2 a b
+command getkeysandflags zunionstore d 0 a b
+command getkeysandflags zunionstore d -1 a b
+command getkeysandflags zunionstore d 3 a b
+command getkeysandflags zunionstore d x a b
+command getkeysandflags zunion 2 a b
+command getkeysandflags zunion 0 a
+command getkeysandflags bzmpop 0 2 a b min
+command getkeysandflags lmove a b left right
+command getkeysandflags bitop and d a b
+command getkeysandflags zrangestore a b 0 1
+command getkeysandflags pfmerge a b c
+command getkeysandflags pfdebug encoding a
+command getkeysandflags memory usage a
+command getkeysandflags object freq a
+command getkeysandflags xgroup create a b c
+command getkeys config get a
+command getkeys config|get a
+command getkeys keys *
+command getkeys restore a 0
+command list filterby pattern x[
+command list filterby pattern ""
+command list filterby pattern client|setn*
+command list filterby pattern Z?ARD
+command list filterby pattern ****rename
+command list filterby aclcat ""
+command list filterby aclcat @string
+command list filterby aclcat string x
+command list pattern get
+command docs ""
+command docs |
+command docs config|
+command docs |get
+command docs get|x
+command docs config|nope config|get|x
+command info ""
+command info get|get |get config|
+command info GeT gEt
 command docs nosuch
 command info nosuch get|foo config|set|get
 command info memory|usage LASTSAVE

@@ -165,6 +165,7 @@ static void test_getkeys(void **state)
     EXPECT(&f, "COMMAND GETKEYS memory x k", "-ERR Invalid command specified");
     EXPECT(&f, "COMMAND GETKEYS nosuch k", "-ERR Invalid command specified");
     EXPECT(&f, "COMMAND GETKEYS get", "-ERR Invalid number of arguments specified for command");
+    EXPECT(&f, "COMMAND GETKEYSANDFLAGS set k get", "*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+OW\r\n+update");
     EXPECT(&f, "COMMAND GETKEYSANDFLAGS set k v", "*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+OW\r\n+update");
     EXPECT(&f, "COMMAND GETKEYSANDFLAGS set k v GET",
            "*1\r\n*2\r\n$1\r\nk\r\n*3\r\n+RW\r\n+access\r\n+update");
