@@ -476,6 +476,7 @@ const struct command bitmap_commands[] = {
      .flags = CMD_READONLY,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage = "key#0 [range(start:integer end:integer [unit(BYTE | BIT)@7.0.0])]",
+     .history = "7.0.0 The range in bits or bytes.",
      .since = "2.6.0",
      .summary = "Counts the bits that are set in a string or a part of it.",
      .complexity = "O(N) with the length of the part",
@@ -511,6 +512,7 @@ const struct command bitmap_commands[] = {
               {.flags = KEY_RO | KEY_ACCESS, .begin = 3, .last = -1, .step = 1}},
      .usage = "operation(AND | OR | XOR | NOT | DIFF@8.2.0 | DIFF1@8.2.0 | ANDOR@8.2.0 | "
               "ONE@8.2.0) destkey#0 key#1...",
+     .history = "8.2.0 The operations DIFF, DIFF1, ANDOR and ONE.",
      .since = "2.6.0",
      .summary = "Combines strings bit by bit and stores the result.",
      .complexity = "O(N) with the bytes of all sources",
@@ -522,6 +524,7 @@ const struct command bitmap_commands[] = {
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage = "key#0 bit:integer [range(start:integer "
               "[end-unit-block(end:integer [unit(BYTE | BIT)@7.0.0])])]",
+     .history = "7.0.0 The range in bits or bytes.",
      .since = "2.8.7",
      .summary = "Finds the first bit that is set, or that is clear, in a string or a part of it.",
      .complexity = "O(N) with the length of the part",

@@ -316,6 +316,14 @@ static const struct command subcommands[] = {
          "[TYPE client-type(NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB)@2.8.12] | "
          "[USER username] | [ADDR addr=ip:port:string] | [LADDR laddr=ip:port:string@6.2.0] | "
          "[SKIPME skipme(YES | NO)] | [MAXAGE maxage:integer@7.4.0] | [NAME name@9.0.0])...)",
+     .history = "2.8.12 Filters instead of an address.\n"
+                "2.8.12 The option ID.\n"
+                "3.2.0 The type master.\n"
+                "5.0.0 The type replica, of which slave is the older name.\n"
+                "6.2.0 The option LADDR.\n"
+                "7.4.0 The option MAXAGE.\n"
+                "8.1.0 Several ids.\n"
+                "9.0.0 The option NAME.",
      .since = "2.4.0",
      .summary = "Closes connections.",
      PER_CLIENT,
@@ -328,6 +336,15 @@ static const struct command subcommands[] = {
               "[ID client-id:integer@6.2.0...] [USER username@8.1.0] "
               "[ADDR addr=ip:port:string@8.1.0] [LADDR laddr=ip:port:string@8.1.0] "
               "[SKIPME skipme(YES | NO)@8.1.0] [MAXAGE maxage:integer@8.1.0] [NAME name@9.0.0]",
+     .history = "2.8.12 Clients have ids.\n"
+                "5.0.0 The option TYPE.\n"
+                "6.0.0 The field user.\n"
+                "6.2.0 ID, and the fields argv-mem, tot-mem, laddr and redir.\n"
+                "7.0.0 The fields resp, multi-mem, rbs and rbp.\n"
+                "7.0.3 The field ssub.\n"
+                "7.2.0 The fields lib-name and lib-ver.\n"
+                "8.1.0 The filters of CLIENT KILL, all at once.\n"
+                "9.0.0 The option NAME.",
      .since = "2.4.0",
      .summary = "Describes every connection in one line each.",
      .tips = varies,
@@ -356,6 +373,7 @@ static const struct command subcommands[] = {
      .arity = -3,
      .flags = FOR_ADMINS,
      .usage = "timeout:integer [mode(WRITE | ALL)@6.2.0]",
+     .history = "6.2.0 Which calls wait: WRITE or ALL.",
      .since = "3.0.0",
      .summary = "Holds back commands of all connections for a while.",
      CONSTANT,

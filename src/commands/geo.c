@@ -206,6 +206,7 @@ const struct command geo_commands[] = {
      .keys = KEYS_ONE(KEY_RW | KEY_UPDATE),
      .usage = "key#0 [condition(NX | XX)@6.2.0] [change=CH@6.2.0] "
               "data(longitude:double latitude:double member)...",
+     .history = "6.2.0 The options CH, NX and XX.",
      .since = "3.2.0",
      .summary = "Adds places to a sorted set, or moves them.",
      .complexity = "O(log(N)) for each place",
@@ -242,6 +243,8 @@ const struct command geo_commands[] = {
      .usage = "key#0 longitude:double latitude:double radius:double unit(M | KM | FT | MI) "
               "[WITHCOORD] [WITHDIST] [WITHHASH] [count-block(COUNT count:integer [ANY@6.2.0])] "
               "[order(ASC | DESC)] [store(STORE storekey=key#1 | STOREDIST storedistkey=key#2)]",
+     .history = "6.2.0 COUNT with ANY.\n"
+                "7.0.0 Units in capitals.",
      .since = "3.2.0",
      .summary = "Answers or stores the places within a circle around a point.",
      SEARCH_COST,
@@ -254,6 +257,7 @@ const struct command geo_commands[] = {
      .usage =
          "key#0 longitude:double latitude:double radius:double unit(M | KM | FT | MI) [WITHCOORD] "
          "[WITHDIST] [WITHHASH] [count-block(COUNT count:integer [ANY@6.2.0])] [order(ASC | DESC)]",
+     .history = "6.2.0 COUNT with ANY.",
      .since = "3.2.10",
      .summary = "Answers the places within a circle around a point.",
      SEARCH_COST,
@@ -268,6 +272,7 @@ const struct command geo_commands[] = {
      .usage = "key#0 member radius:double unit(M | KM | FT | MI) [WITHCOORD] [WITHDIST] "
               "[WITHHASH] [count-block(COUNT count:integer [ANY])] [order(ASC | DESC)] "
               "[store(STORE storekey=key#1 | STOREDIST storedistkey=key#2)]",
+     .history = "7.0.0 Units in capitals.",
      .since = "3.2.0",
      .summary = "Answers or stores the places within a circle around one of them.",
      SEARCH_COST,
@@ -294,6 +299,7 @@ const struct command geo_commands[] = {
               "by(circle(BYRADIUS radius:double unit(M | KM | FT | MI)) | "
               "box(BYBOX width:double height:double unit(M | KM | FT | MI))) [order(ASC | DESC)] "
               "[count-block(COUNT count:integer [ANY])] [WITHCOORD] [WITHDIST] [WITHHASH]",
+     .history = "7.0.0 Units in capitals.",
      .since = "6.2.0",
      .summary = "Answers the places within a circle, a box or a polygon.",
      SEARCH_COST,
@@ -309,6 +315,7 @@ const struct command geo_commands[] = {
               "by(circle(BYRADIUS radius:double unit(M | KM | FT | MI)) | "
               "box(BYBOX width:double height:double unit(M | KM | FT | MI))) [order(ASC | DESC)] "
               "[count-block(COUNT count:integer [ANY])] [STOREDIST]",
+     .history = "7.0.0 Units in capitals.",
      .since = "6.2.0",
      .summary = "Stores the places within a circle, a box or a polygon.",
      SEARCH_COST,

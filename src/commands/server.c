@@ -192,6 +192,7 @@ const struct command server_commands[] = {
      .arity = -1,
      .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_ASYNC_LOADING,
      .usage = "[SCHEDULE@3.2.2]",
+     .history = "3.2.2 The option SCHEDULE.",
      .since = "1.0.0",
      .summary = "Saves the data set to disk, in the background.",
      CONSTANT,
@@ -212,6 +213,8 @@ const struct command server_commands[] = {
      .flags = FLUSH_FLAGS,
      .acl = ACL_KEYSPACE | ACL_DANGEROUS,
      .usage = "[flush-type(ASYNC@4.0.0 | SYNC@6.2.0)]",
+     .history = "4.0.0 The option ASYNC.\n"
+                "6.2.0 The option SYNC.",
      .since = "1.0.0",
      .summary = "Removes every key of every database.",
      .complexity = "O(N) where N is the number of keys in all databases.",
@@ -223,6 +226,8 @@ const struct command server_commands[] = {
      .flags = FLUSH_FLAGS,
      .acl = ACL_KEYSPACE | ACL_DANGEROUS,
      .usage = "[flush-type(ASYNC@4.0.0 | SYNC@6.2.0)]",
+     .history = "4.0.0 The option ASYNC.\n"
+                "6.2.0 The option SYNC.",
      .since = "1.0.0",
      .summary = "Removes every key of the database.",
      .complexity = "O(N) where N is the number of keys in the database.",
@@ -268,6 +273,7 @@ const struct command server_commands[] = {
      .arity = -1,
      .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY,
      .usage = "[save-selector(NOSAVE | SAVE)] [NOW@7.0.0] [FORCE@7.0.0] [ABORT@7.0.0]",
+     .history = "7.0.0 The options NOW, FORCE and ABORT.",
      .since = "1.0.0",
      .summary = "Saves the data set, if so configured or asked, and ends the server.",
      .complexity =

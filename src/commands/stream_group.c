@@ -204,6 +204,7 @@ const struct command stream_xgroup_commands[] = {
      .keys = KEYS_SECOND(KEY_RW | KEY_INSERT),
      .usage =
          "key#0 group id-selector(id | new-id='$') [MKSTREAM] [ENTRIESREAD entries-read:integer]",
+     .history = "7.0.0 The option ENTRIESREAD.",
      .since = "5.0.0",
      .summary = "Makes a consumer group.",
      .complexity = "O(1)",
@@ -252,6 +253,7 @@ const struct command stream_xgroup_commands[] = {
      .flags = CMD_WRITE | CMD_NEUTRAL,
      .keys = KEYS_SECOND(KEY_RW | KEY_UPDATE),
      .usage = "key#0 group id-selector(id | new-id='$') [ENTRIESREAD entries-read:integer]",
+     .history = "7.0.0 The option ENTRIESREAD.",
      .since = "5.0.0",
      .summary = "Sets the id behind which a group goes on reading.",
      .complexity = "O(1)",

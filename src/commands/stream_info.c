@@ -237,6 +237,7 @@ const struct command stream_xinfo_commands[] = {
      .flags = CMD_READONLY,
      .keys = KEYS_SECOND(KEY_RO | KEY_ACCESS),
      .usage = "key#0 group",
+     .history = "7.2.0 The field inactive.",
      .since = "5.0.0",
      .summary = "Answers the consumers of a group.",
      .complexity = "O(N) with the number of consumers",
@@ -248,6 +249,7 @@ const struct command stream_xinfo_commands[] = {
      .flags = CMD_READONLY,
      .keys = KEYS_SECOND(KEY_RO | KEY_ACCESS),
      .usage = "key#0",
+     .history = "7.0.0 The fields entries-read and lag.",
      .since = "5.0.0",
      .summary = "Answers the groups of a stream.",
      .complexity = "O(N) with the number of groups",
@@ -266,6 +268,10 @@ const struct command stream_xinfo_commands[] = {
      .flags = CMD_READONLY,
      .keys = KEYS_SECOND(KEY_RO | KEY_ACCESS),
      .usage = "key#0 [FULL full-block([COUNT count:integer])]",
+     .history = "6.0.0 The option FULL.\n"
+                "7.0.0 The fields max-deleted-entry-id, entries-added, recorded-first-entry-id, "
+                "entries-read and lag.\n"
+                "7.2.0 The field active-time; seen-time tells of attempts as well.",
      .since = "5.0.0",
      .summary = "Answers what is known of a stream.",
      .complexity = "O(N) with the number of entries shown",

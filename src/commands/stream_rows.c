@@ -36,6 +36,9 @@ const struct command stream_commands[] = {
          "key#0 [NOMKSTREAM@6.2.0] [references(KEEPREF | DELREF | ACKED)@8.2.0] "
          "[trim(strategy(MAXLEN | MINID@6.2.0) [operator(equal='=' | approximately='~')] threshold "
          "[LIMIT count:integer@6.2.0])] id-selector(auto-id='*' | id) data(field value)...",
+     .history = "6.2.0 NOMKSTREAM, trimming by MINID, and LIMIT.\n"
+                "7.0.0 Ids with a time only: <ms>-*.\n"
+                "8.2.0 The options KEEPREF, DELREF and ACKED.",
      .since = "5.0.0",
      .summary = "Adds an entry to a stream, which is created if absent.",
      .complexity = "O(1) to add, O(N) with the number of entries removed by trimming",
@@ -47,6 +50,8 @@ const struct command stream_commands[] = {
      .flags = CMD_WRITE | CMD_FAST,
      .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_DELETE),
      .usage = "key#0 group consumer min-idle-time start [COUNT count:integer] [JUSTID]",
+     .history =
+         "7.0.0 The reply tells the ids whose entries are deleted; they are pending no more.",
      .since = "6.2.0",
      .summary = "Gives pending entries that were idle for long to another consumer.",
      .complexity = "O(N) with the number of entries looked at",
@@ -122,6 +127,7 @@ const struct command stream_commands[] = {
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage = "key#0 group [filters([IDLE min-idle-time:integer@6.2.0] start end count:integer "
               "[consumer])]",
+     .history = "6.2.0 IDLE, and ranges without their ends.",
      .since = "5.0.0",
      .summary = "Answers what a group has pending.",
      .complexity = "O(N) with the number of entries looked at; the summary O(N) with the consumers",
@@ -133,6 +139,7 @@ const struct command stream_commands[] = {
      .flags = CMD_READONLY,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage = "key#0 start end [COUNT count:integer]",
+     .history = "6.2.0 Ranges without their ends.",
      .since = "5.0.0",
      .summary = "Answers the entries of a stream within a range of ids.",
      .complexity = "O(log(N)+M) with the number of entries answered",
@@ -176,6 +183,7 @@ const struct command stream_commands[] = {
      .flags = CMD_READONLY,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage = "key#0 end start [COUNT count:integer]",
+     .history = "6.2.0 Ranges without their ends.",
      .since = "5.0.0",
      .summary = "Answers the entries of a stream within a range of ids, the last first.",
      .complexity = "O(log(N)+M) with the number of entries answered",
@@ -187,6 +195,7 @@ const struct command stream_commands[] = {
      .keys = KEYS_ONE(KEY_RW | KEY_UPDATE),
      .usage = "key#0 last-id [ENTRIESADDED entries-added:integer@7.0.0] "
               "[MAXDELETEDID max-deleted-id@7.0.0]",
+     .history = "7.0.0 The options ENTRIESADDED and MAXDELETEDID.",
      .since = "5.0.0",
      .summary = "Sets the last id of a stream, behind which new entries come.",
      .complexity = "O(1)",
@@ -199,6 +208,8 @@ const struct command stream_commands[] = {
      .usage = "key#0 trim(strategy(MAXLEN | MINID@6.2.0) "
               "[operator(equal='=' | approximately='~')] threshold [LIMIT count:integer@6.2.0]) "
               "[references(KEEPREF | DELREF | ACKED)@8.2.0]",
+     .history = "6.2.0 Trimming by MINID, and LIMIT.\n"
+                "8.2.0 The options KEEPREF, DELREF and ACKED.",
      .since = "5.0.0",
      .summary = "Removes entries from the front of a stream.",
      .complexity = "O(N) with the number of entries removed",

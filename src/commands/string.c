@@ -755,6 +755,11 @@ const struct command string_commands[] = {
               "[expiration(EX seconds:integer@2.6.12 | PX milliseconds:integer@2.6.12 | "
               "EXAT unix-time-seconds:unix-time@6.2.0 | "
               "PXAT unix-time-milliseconds:unix-time@6.2.0 | KEEPTTL@6.0.0)]",
+     .history = "2.6.12 The options EX, PX, NX and XX.\n"
+                "6.0.0 The option KEEPTTL.\n"
+                "6.2.0 The options GET, EXAT and PXAT.\n"
+                "7.0.0 NX and GET at once.\n"
+                "8.4.0 The options IFEQ, IFNE, IFDEQ and IFDNE.",
      .since = "1.0.0",
      .summary = "Sets a key to a string, with conditions and a time to live if wanted.",
      .complexity = "O(1)",

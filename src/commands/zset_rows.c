@@ -29,6 +29,7 @@ const struct command zset_commands[] = {
      .flags = CMD_WRITE | CMD_BLOCKING | CMD_FAST | CMD_SHRINK,
      .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .last = -2, .step = 1}},
      .usage = "key#0... timeout:double",
+     .history = "6.0.0 The time may be a fraction of seconds.",
      .since = "5.0.0",
      .summary = "Takes the highest member of the first of several sorted sets that is there; waits "
                 "if none is.",
@@ -40,6 +41,7 @@ const struct command zset_commands[] = {
      .flags = CMD_WRITE | CMD_BLOCKING | CMD_FAST | CMD_SHRINK,
      .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .last = -2, .step = 1}},
      .usage = "key#0... timeout:double",
+     .history = "6.0.0 The time may be a fraction of seconds.",
      .since = "5.0.0",
      .summary = "Takes the lowest member of the first of several sorted sets that is there; waits "
                 "if none is.",
@@ -54,6 +56,9 @@ const struct command zset_commands[] = {
      .element_step = 2,
      .usage = "key#0 [condition(NX | XX)@3.0.2] [comparison(GT | LT)@6.2.0] [change=CH@3.0.2] "
               "[increment=INCR@3.0.2] data(score:double member)...",
+     .history = "2.4.0 Several members.\n"
+                "3.0.2 The options XX, NX, CH and INCR.\n"
+                "6.2.0 The options GT and LT.",
      .since = "1.2.0",
      .summary = "Adds members with scores to a sorted set, or changes their scores.",
      .complexity = "O(log(N)) for each member",
@@ -132,6 +137,7 @@ const struct command zset_commands[] = {
                .step = 1}},
      .usage = "numkeys:integer key#0... [WEIGHTS weight:integer...] "
               "[AGGREGATE aggregate(SUM | MIN | MAX | COUNT@8.8.0)] [WITHSCORES]",
+     .history = "8.8.0 AGGREGATE COUNT.",
      .since = "6.2.0",
      .summary = "Answers the members that all of several sorted sets have.",
      .complexity = "O(N*K)+O(M*log(M)) with the size of the smallest, the number of keys, and the "
@@ -165,6 +171,7 @@ const struct command zset_commands[] = {
                .step = 1}},
      .usage = "destination#0 numkeys:integer key#1... [WEIGHTS weight:integer...] "
               "[AGGREGATE aggregate(SUM | MIN | MAX | COUNT@8.8.0)]",
+     .history = "8.8.0 AGGREGATE COUNT.",
      .since = "2.0.0",
      .summary = "Stores the members that all of several sorted sets have.",
      .complexity = "O(N*K)+O(M*log(M)) with the size of the smallest, the number of keys, and the "
@@ -246,6 +253,7 @@ const struct command zset_commands[] = {
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage = "key#0 start stop [sortby(BYSCORE | BYLEX)@6.2.0] [REV@6.2.0] "
               "[LIMIT limit(offset:integer count:integer)@6.2.0] [WITHSCORES]",
+     .history = "6.2.0 The options REV, BYSCORE, BYLEX and LIMIT.",
      .since = "1.2.0",
      .summary = "Answers a part of a sorted set by rank, score or name.",
      .complexity = "O(log(N)+M) with the number of members answered",
@@ -269,6 +277,7 @@ const struct command zset_commands[] = {
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage = "key#0 min:double max:double [WITHSCORES@2.0.0] "
               "[LIMIT limit(offset:integer count:integer)]",
+     .history = "2.0.0 The option WITHSCORES.",
      .since = "1.0.5",
      .summary = "Answers the members within a range of scores.",
      .complexity = "O(log(N)+M) with the number of members answered",
@@ -294,6 +303,7 @@ const struct command zset_commands[] = {
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .element_at = 2,
      .usage = "key#0 member [WITHSCORE]",
+     .history = "7.2.0 The option WITHSCORE.",
      .since = "2.0.0",
      .summary = "Answers how many members of a sorted set come before one.",
      .complexity = "O(log(N))",
@@ -306,6 +316,7 @@ const struct command zset_commands[] = {
      .element_at = 2,
      .element_step = 1,
      .usage = "key#0 member...",
+     .history = "2.4.0 Several members.",
      .since = "1.2.0",
      .summary = "Removes members from a sorted set.",
      .complexity = "O(M*log(N)) with the number of members removed",
@@ -371,6 +382,7 @@ const struct command zset_commands[] = {
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .usage =
          "key#0 max:double min:double [WITHSCORES] [LIMIT limit(offset:integer count:integer)]",
+     .history = "2.1.6 Ranges without their ends.",
      .since = "2.2.0",
      .summary = "Answers the members within a range of scores, the highest first.",
      .complexity = "O(log(N)+M) with the number of members answered",
@@ -384,6 +396,7 @@ const struct command zset_commands[] = {
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
      .element_at = 2,
      .usage = "key#0 member [WITHSCORE]",
+     .history = "7.2.0 The option WITHSCORE.",
      .since = "2.0.0",
      .summary = "Answers how many members of a sorted set come behind one.",
      .complexity = "O(log(N))",
@@ -422,6 +435,7 @@ const struct command zset_commands[] = {
                .step = 1}},
      .usage = "numkeys:integer key#0... [WEIGHTS weight:integer...] "
               "[AGGREGATE aggregate(SUM | MIN | MAX | COUNT@8.8.0)] [WITHSCORES]",
+     .history = "8.8.0 AGGREGATE COUNT.",
      .since = "6.2.0",
      .summary = "Answers the members of several sorted sets.",
      .complexity = "O(N)+O(M*log(M)) with the sizes of all and of the result",
@@ -439,6 +453,7 @@ const struct command zset_commands[] = {
                .step = 1}},
      .usage = "destination#0 numkeys:integer key#1... [WEIGHTS weight:integer...] "
               "[AGGREGATE aggregate(SUM | MIN | MAX | COUNT@8.8.0)]",
+     .history = "8.8.0 AGGREGATE COUNT.",
      .since = "2.0.0",
      .summary = "Stores the members of several sorted sets.",
      .complexity = "O(N)+O(M*log(M)) with the sizes of all and of the result",

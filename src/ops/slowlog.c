@@ -278,6 +278,7 @@ static const struct command slowlog_subcommands[] = {
      .run = slowlog_get_command,
      .arity = -2,
      .usage = "[count:integer]",
+     .history = "4.0.0 Entries tell address and name of the client.",
      .since = "2.2.12",
      .summary = "Answers the newest slow calls.",
      .tips = get_tips,

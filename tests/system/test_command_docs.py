@@ -118,6 +118,103 @@ NEWER = {
 }
 
 
+# Versions after 7.0 in which commands changed.
+CHANGED = {
+    "bitop": ["8.2.0"],
+    "client|kill": ["7.4.0", "8.1.0", "9.0.0"],
+    "client|list": ["7.2.0", "8.1.0", "9.0.0"],
+    "hscan": ["7.4.0"],
+    "set": ["8.4.0"],
+    "xadd": ["8.2.0"],
+    "xinfo|consumers": ["7.2.0"],
+    "xinfo|stream": ["7.2.0"],
+    "xtrim": ["8.2.0"],
+    "zinter": ["8.8.0"],
+    "zinterstore": ["8.8.0"],
+    "zrank": ["7.2.0"],
+    "zrevrank": ["7.2.0"],
+    "zunion": ["8.8.0"],
+    "zunionstore": ["8.8.0"],
+}
+
+# Arguments of commands that 7.0 lacks.
+FIELDS = "FIELDS fields(numfields:integer field...)"
+WHEN = (
+    "EX seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | "
+    "PXAT unix-time-milliseconds:unix-time"
+)
+COMPARED = "IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest"
+IF = "[condition(NX | XX | GT | LT)]"
+ENDS = "source#0 destination#1 wherefrom(LEFT | RIGHT) whereto(LEFT | RIGHT)"
+AMOUNT = (
+    "[amount(count-block(COUNT count:integer order(OBO | BULK)) | "
+    "exactly-block(EXACTLY count:integer order(OBO | BULK)))]"
+)
+REMOVED = "[references(KEEPREF | DELREF | ACKED)] IDS ids(numids:integer id...)"
+KIND = "type(SLOW | LARGE-REQUEST | LARGE-REPLY)"
+NEW = {
+    "blmovem": ("8.10.0", f"{ENDS} timeout:double {AMOUNT}"),
+    "client|capa": ("8.0.0", "capability..."),
+    "client|import-source": ("8.1.0", "enabled(ON | OFF)"),
+    "client|no-touch": ("7.2.0", "enabled(ON | OFF)"),
+    "client|setinfo": ("7.2.0", "attr(LIB-NAME libname | LIB-VER libver)"),
+    "commandlog": ("8.1.0", ""),
+    "commandlog|get": ("8.1.0", f"count:integer {KIND}"),
+    "commandlog|help": ("8.1.0", ""),
+    "commandlog|len": ("8.1.0", KIND),
+    "commandlog|reset": ("8.1.0", KIND),
+    "delex": ("8.4.0", f"key#0 [condition({COMPARED})]"),
+    "delifeq": ("9.0.0", "key#0 value"),
+    "digest": ("8.4.0", "key#0"),
+    "hexpire": ("7.4.0", f"key#0 seconds:integer {IF} {FIELDS}"),
+    "hexpireat": ("7.4.0", f"key#0 unix-time-seconds:unix-time {IF} {FIELDS}"),
+    "hexpiretime": ("7.4.0", f"key#0 {FIELDS}"),
+    "hgetdel": ("8.0.0", f"key#0 {FIELDS}"),
+    "hgetex": ("8.0.0", f"key#0 [expiration({WHEN} | PERSIST)] {FIELDS}"),
+    "hpersist": ("7.4.0", f"key#0 {FIELDS}"),
+    "hpexpire": ("7.4.0", f"key#0 milliseconds:integer {IF} {FIELDS}"),
+    "hpexpireat": ("7.4.0", f"key#0 unix-time-milliseconds:unix-time {IF} {FIELDS}"),
+    "hpexpiretime": ("7.4.0", f"key#0 {FIELDS}"),
+    "hpttl": ("7.4.0", f"key#0 {FIELDS}"),
+    "hsetex": (
+        "8.0.0",
+        f"key#0 [key-condition(NX | XX)] [condition(FNX | FXX)] [expiration({WHEN} | KEEPTTL)] "
+        "FIELDS fields(numfields:integer data(field value)...)",
+    ),
+    "httl": ("7.4.0", f"key#0 {FIELDS}"),
+    "increx": (
+        "8.8.0",
+        "key#0 [increment(BYINT increment:integer | BYFLOAT increment:double)] "
+        "[LBOUND lowerbound:double] [UBOUND upperbound:double] [SATURATE] "
+        f"[expiration({WHEN} | PERSIST)] [ENX]",
+    ),
+    "lmovem": ("8.10.0", f"{ENDS} {AMOUNT}"),
+    "msetex": (
+        "8.4.0",
+        f"numkeys:integer data(key#0 value)... [condition(NX | XX)] [expiration({WHEN} | KEEPTTL)]",
+    ),
+    "sdiffcard": ("8.10.0", f"{FIRST_KEY} [LIMIT limit:integer]"),
+    "sunioncard": ("8.10.0", f"{FIRST_KEY} [APPROX] [LIMIT limit:integer]"),
+    "xackdel": ("8.2.0", f"key#0 group {REMOVED}"),
+    "xdelex": ("8.2.0", f"key#0 {REMOVED}"),
+}
+
+# What is shown of a value is its name but for these.
+SHOWN = {
+    "addr": "ip:port",
+    "laddr": "ip:port",
+    "old-format": "ip:port",
+    "byint": "increment",
+    "byfloat": "increment",
+    "by-pattern": "pattern",
+    "get-pattern": "pattern",
+    "storekey": "key",
+    "storedistkey": "key",
+    "auth": "password",
+    "keys": "key",
+}
+
+
 def text(value):
     return value.decode() if isinstance(value, bytes) else value
 
@@ -191,10 +288,14 @@ def new_name(argument):
 
 
 def shown_name(argument):
-    """Of a value, what a hint shows."""
-    if "arguments" in argument or argument["type"] == "pure-token":
-        return argument["name"]
-    return argument["display_text"]
+    """What a hint shows of a value, of others the name."""
+    name, shown = argument["name"], argument.get("display_text")
+    eq(shown is None, "arguments" in argument, name)
+    if shown is None or argument["type"] == "pure-token":
+        eq(shown, None if "arguments" in argument else name)
+        return name
+    eq(shown, SHOWN.get(name, name))
+    return shown
 
 
 def check(command, want, got):
@@ -210,6 +311,9 @@ def check(command, want, got):
     if OTHERS.get(command, wanted) != have:
         yield f"{command}:\n    want {OTHERS.get(command, wanted)}\n    got  {have}"
     eq("arguments" in got, have != "", command)
+    versions = [[text(entry[0]) for entry in doc.get("history", [])] for doc in (want, got)]
+    if versions[1] != versions[0] + CHANGED.get(command, []):
+        yield f"{command} history: want {versions[0]} and ours, got {versions[1]}"
 
 
 def test_documents():
@@ -220,3 +324,36 @@ def test_documents():
             wrong = [text for name in shared for text in check(name, one[name], two[name])]
             assert not wrong, "\n".join(wrong)
             assert len(shared) > 200
+
+
+def test_documents_of_newer_commands():
+    """Commands that 7.0 lacks, but for those that only this server has."""
+    with Pair() as pair:
+        one, two = (documents(server.client()) for server in pair.servers)
+        ours = {name for name in two if name not in one and name.split("|")[0] != "disk"}
+        eq(sorted(ours), sorted(NEW))
+        for name, (since, arguments) in NEW.items():
+            eq(two[name]["since"], since, name)
+            eq(show(two[name].get("arguments", []), shown_name), arguments, name)
+
+
+QUERIES = """
+get GET nope get
+config|get CONFIG|SET config|nope config|get|x nope|get config
+object|encoding memory|usage xgroup|create
+nope
+|
+"""
+
+
+def test_names():
+    """Whose documents are answered: each time a name is asked for that there is, and no others."""
+    for resp in (2, 3):
+        with Pair(resp=resp) as pair:
+            clients = [server.client(resp=resp) for server in pair.servers]
+            for names in QUERIES.strip().split("\n"):
+                query = ("COMMAND", "DOCS", *names.split())
+                heads = [client.raw(*query).split(b"\r\n")[0] for client in clients]
+                eq(heads[1], heads[0], names)
+                want, got = (client.must(*query) for client in clients)
+                eq(list(got) if resp == 3 else got[::2], list(want) if resp == 3 else want[::2])
