@@ -66,7 +66,7 @@ struct blocking {
     struct bytes ready, spare; /* struct ready_key with its name, one after the other */
     struct waiter **due;       /* heap: a waiter is not due before the one at (i - 1) / 2 */
     uint32_t due_count, due_cap;
-    struct waiter *served, *last_served; /* list: to be told when the shards are dropped */
+    struct waiter *served, *last_served; /* list: other lanes', to be told when no shard is held */
     uint32_t served_count;
     struct client stand_in; /* of the client whose command is being run again */
 };
@@ -104,8 +104,8 @@ void waiter_free(struct waiter *w);                            /* the owner; in 
 void waiter_leave_queues(struct waiter *w, struct hold *hold); /* w->shards are held */
 /* Claimed: it will not wait any more. Once, by who claimed it. */
 void waiter_ended(struct waiter *w);
-/* ... and its lane is to answer the client with what is not sent yet; `from`: the lane this runs on.
- * The waiter is the owner's from now on. */
+/* ... and its lane is to answer the client with what is not sent yet. `from`: the lane this runs
+ * on. The waiter is the owner's from now on. */
 void waiter_post(struct waiter *w, struct lane *from, enum waiter_outcome outcome);
 
 /* ---- block_due.c: the lane's heap of timeouts ---- */
@@ -124,8 +124,8 @@ void waiter_run(struct waiter *w, struct lane *lane, struct hold *hold, struct c
 /* The keyspace's hook: notes the key for block_serve. */
 void block_key_is_ready(struct lane *lane, const struct key *key);
 /* Serves whoever waits for what became ready, and for what that made ready, until nothing is. The
- * hold may be dropped and taken with more shards meanwhile; it may be empty. If anybody was served
- * it is dropped in the end, and their replies are sent or are on their way. */
+ * hold may be dropped and taken with more shards meanwhile; it may be empty. If clients of other
+ * lanes were served it is dropped in the end, and their replies are sent or are on their way. */
 void block_serve(struct lane *lane, struct hold *hold);
 
 #endif

@@ -14,7 +14,7 @@
  *
  *                                 +------- command blocks again --------+
  *                                 v                                     |
- *      call_block  --------->  WAITING  ---------- claim ---------->  CLAIMED ---> SENDING ---> SENT
+ *      call_block  --------->  WAITING  ---------- claim ---------->  CLAIMED --> SENDING --> SENT
  *                                                                       |
  *                                             client goes away meanwhile v
  *                                                                    ORPHANED

@@ -15,9 +15,11 @@
  * taken anew in between; a client that never waited may then come first. The mask only ever grows,
  * so each of these loops ends.
  *
- * Replies are not sent under the shards: who was served is listed in the lane, and told when they
- * are dropped, but before the command that brought it all is replied to. A few are sent their
- * replies from here (block.c tells when that may be); of many, each lane shall send its own.
+ * This lane's own clients are answered in the end of its turn, as all others: those that read while
+ * it still works would be woken and go to sleep again between any two. Who was served for another
+ * lane is listed, and told when the shards are dropped, but before the command that brought it all
+ * is replied to. A few are sent their replies from here (block.c tells when that may be); of many,
+ * each lane shall send its own.
  *
  * Commands are run again without being admitted again: their clients were admitted, and an element
  * that a client gets leaves no less room than before.
@@ -28,7 +30,7 @@
 #include "engine/run.h"
 #include "engine/waiter.h"
 
-#define DIRECT_MAX       4 /* clients served at once that are sent their replies directly */
+#define DIRECT_MAX       4 /* clients of other lanes: if more are served at once, none is sent to */
 #define DIRECT_BYTES_MAX (64 * 1024) /* of one reply: what does not keep this lane for long */
 
 struct ready_key {
@@ -156,7 +158,10 @@ static void run_again(struct lane *lane, struct hold *hold, struct waiter *w)
         return;
     waiter_leave_queues(w, hold);
     waiter_ended(w);
-    add_served(lane->blocking, w);
+    if (w->lane == lane)
+        waiter_post(w, lane, OUTCOME_SERVED);
+    else
+        add_served(lane->blocking, w);
 }
 
 /* ---- the waiters of a key ---- */
@@ -203,8 +208,8 @@ static void serve_key(struct lane *lane, struct hold *hold, const struct key *ke
 
 /* ---- telling them ---- */
 
-/* The reply as far as the socket takes it, if it may be sent from here and depends on nothing. True:
- * that was all of it. */
+/* Sends the reply as far as the socket takes it, if that may be done from here and it depends on
+ * nothing. True: that was all of it. */
 static bool send_directly(struct waiter *w)
 {
     uint64_t size = reply_buffer_size(&w->reply);

@@ -1,5 +1,5 @@
-"""Answers to blocked clients that another worker sends: on connections that are full, to clients that are
-killed at that moment, and what CLIENT LIST, CLIENT UNBLOCK and INFO say about them.
+"""Answers to blocked clients that another worker sends: on connections that are full, to clients
+that are killed at that moment, and what CLIENT LIST, CLIENT UNBLOCK and INFO say about them.
 """
 import os
 import random
