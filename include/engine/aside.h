@@ -9,7 +9,8 @@
  *          return;
  *      call_let_go(call, &value, 1);
  *      ... reads the value, builds a reply or another value ...
- *      call_take_back(call);
+ *      if (!call_take_back(call))
+ *          ... frees what it has built, and returns: it runs again ...
  *      ... finds its destination and puts what it has built ...
  *
  * call_aside answers true if the call was sent aside: its client waits, and the handler runs again
@@ -17,7 +18,11 @@
  * other cases it answers false, and the next two do nothing unless the call runs aside. Between
  * them the handler must use nothing of the keyspace but the pinned values: no key, no entry, no
  * notification; and after call_take_back none of the values. A handler that only replies need not
- * take back.
+ * take back; one that takes back does so before it replies anything, and looks at its destination
+ * again, of which something else may have become.
+ *
+ * call_take_back answers false if a key that the command only reads (KEY_RO) does not hold the same
+ * value any more, unchanged.
  *
  * One thread runs them one after the other. A client's order of commands stays, since it waits; the
  * effect of a command is logged when it is done, under the shards of its keys.
@@ -42,7 +47,7 @@ void aside_free(struct aside *aside);
 
 bool call_aside_slow(struct call *call);
 void call_let_go_slow(struct call *call, const struct value *values, uint32_t count);
-void call_take_back_slow(struct call *call);
+NODISCARD bool call_take_back_slow(struct call *call);
 
 ALWAYS_INLINE bool call_aside(struct call *call, uint64_t elements)
 {
@@ -57,11 +62,11 @@ ALWAYS_INLINE void call_let_go(struct call *call, const struct value *values, ui
         call_let_go_slow(call, values, count);
 }
 
-/* The same shards are held again; whatever was found in them before may be gone. */
-ALWAYS_INLINE void call_take_back(struct call *call)
+/* The same shards are held again; whatever was found in them before may be gone. False: nothing is
+ * held; the handler does nothing more and will run again. */
+ALWAYS_INLINE NODISCARD bool call_take_back(struct call *call)
 {
-    if (UNLIKELY(call->aside))
-        call_take_back_slow(call);
+    return LIKELY(!call->aside) || call_take_back_slow(call);
 }
 
 #endif

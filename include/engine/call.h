@@ -19,7 +19,9 @@ enum call_aside { /* engine/aside.h */
                   ASIDE_NOT,
                   ASIDE_RUNS,   /* it runs aside, holding its shards */
                   ASIDE_LET_GO, /* ... nothing */
-                  ASIDE_BACK    /* ... its shards again; nothing is pinned */
+                  ASIDE_BACK,   /* ... its shards again; nothing is pinned */
+                  ASIDE_STALE,  /* ... nothing: what it has read is not so any more */
+                  ASIDE_KEEPS   /* it runs aside and holds its shards all the time */
 };
 
 struct call {
@@ -43,7 +45,6 @@ struct call {
     bool blocked;             /* it waits for a key (engine/block.h), or was sent aside: there is no
                                  reply yet */
     uint8_t aside;            /* enum call_aside */
-    uint64_t aside_mask;      /* of the hold that was let go */
 };
 
 /* The key at argument `at`, with its hash (found among the declared ones, else computed). */

@@ -74,7 +74,8 @@ struct client {
     /* Owner: a command that was deferred. completed(ctx) is dropped with the client. */
     void *deferred;                                 /* whatever the command keeps meanwhile */
     void (*deferred_cancel)(struct client *client); /* the client goes away first; may be NULL */
-    /* With CLIENT_BLOCKED, or of a command sent aside. Written by the owner, cleared by it under the lane's registry lock. */
+    /* With CLIENT_BLOCKED, or of a command sent aside. Written by the owner, cleared by it under the
+     * lane's registry lock. */
     struct waiter *waiter;
 };
 

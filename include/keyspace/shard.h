@@ -43,7 +43,10 @@ struct shard {
 #define MEAN_SHIFT 4
 
 struct pins {
-    struct lock lock;             /* held while there are any */
+    struct lock lock;             /* held while they must not be changed */
+    bool held;                    /* ... the pinning thread's: it is */
+    bool broken;                  /* atomic: one was changed or freed, or is about to be */
+    uint32_t waiting;             /* atomic: threads that wait for the lock */
     uint32_t count;               /* atomic */
     const void *values[PINS_MAX]; /* atomic: their pointers */
 };
@@ -149,7 +152,7 @@ void expire_remove(struct hold *hold, const struct key *key, struct entry *e);
 void wait_removed(struct hold *hold, const struct key *key);
 void wait_database_changed(struct hold *hold, uint32_t db, bool flushed); /* HOLD_ALL */
 
-/* pin.c: its shard is held. */
+/* pin.c: its shard is held. Pinned or watched. */
 bool value_is_pinned(const struct keyspace *ks, struct value value);
 
 /* keyspace.c: takes an entry out of its table and counters and frees it. */

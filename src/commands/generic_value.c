@@ -48,15 +48,22 @@ static void copy_string(struct call *call, const struct entry *from, const struc
         keyspace_put_string_as(&call->hold, to, old, value, expire_ms, entry_encoding(from));
 }
 
-static void copy_other(struct call *call, const struct entry *from, const struct key *to)
+/* Finds both again, as others may have come in between. False: nothing is copied after all. */
+static bool copy_other(struct call *call, const struct entry *from, const struct key *from_key,
+                       const struct key *to, bool replace)
 {
     struct value value = entry_value(from);
-    int64_t expire_ms = entry_expire_ms(from);
     call_let_go(call, &value, 1);
     struct value copy = value_copy(value);
-    call_take_back(call);
-    struct entry *old = keyspace_find(&call->hold, to, FIND_WRITE);
-    keyspace_put_value(&call->hold, to, old, copy, expire_ms);
+    struct entry *old = NULL;
+    bool there = call_take_back(call) &&
+                 (from = keyspace_find(&call->hold, from_key, FIND_PEEK)) != NULL &&
+                 ((old = keyspace_find(&call->hold, to, FIND_PEEK)) == NULL || replace);
+    if (there)
+        keyspace_put_value(&call->hold, to, old, copy, entry_expire_ms(from));
+    else
+        value_free(copy);
+    return there;
 }
 
 #define BYTES_AS_ELEMENT 64 /* so many bytes are as much work as an element, about */
@@ -89,7 +96,11 @@ void generic_copy(struct call *call)
         if (entry_type(entry) == TYPE_STRING)
             copy_string(call, entry, &to, old);
         else
-            copy_other(call, entry, &to);
+            go_on = copy_other(call, entry, &from, &to, replace);
+    }
+    if (call->blocked)
+        return;
+    if (go_on) {
         call_changed(call, 1);
         call_notify(call, 'g', "copy_to", &to);
     }
@@ -251,11 +262,18 @@ void generic_restore(struct call *call)
         call_aside(call, call->argv[3].len / BYTES_AS_ELEMENT))
         return;
     call_let_go(call, NULL, 0);
-    bool good = read_payload(call, &value);
-    call_take_back(call);
-    if (!good)
+    if (!read_payload(call, &value))
         return;
+    if (!call_take_back(call)) {
+        dump_value_free(&value);
+        return;
+    }
     old = keyspace_find(&call->hold, &key, FIND_WRITE);
+    if (old && !options.replace) {
+        dump_value_free(&value);
+        call_error(call, "BUSYKEY Target key name already exists.");
+        return;
+    }
     if (options.expire_ms != EXPIRE_NONE && plain_is_past(call, options.expire_ms)) {
         dump_value_free(&value);
         if (old)

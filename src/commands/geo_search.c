@@ -373,7 +373,10 @@ static void store_found(struct call *call, const struct search *s, const struct 
                  s->store_distance ? f->distance / s->shape.unit_m : f->score);
     }
     zset_settle(&z, zset_limits_of(call), longest);
-    call_take_back(call);
+    if (!call_take_back(call)) {
+        value_free(z);
+        return;
+    }
     zset_store(call, &target, z, s->kind->by_name ? "georadiusstore" : "geosearchstore");
     if (count > 1)
         call_changed(call, count - 1); /* one for each in all */

@@ -51,7 +51,10 @@ static bool find_operands(struct call *call, uint32_t at, uint32_t count, struct
 /* Files the result under the key at argument 1, or removes what is there if it is empty. */
 static void store(struct call *call, struct value result, const char *event)
 {
-    call_take_back(call);
+    if (!call_take_back(call)) {
+        value_free(result);
+        return;
+    }
     struct key key = call_key(call, 1);
     struct entry *entry = keyspace_find(&call->hold, &key, FIND_WRITE);
     size_t count = set_count(result);

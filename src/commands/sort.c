@@ -558,9 +558,12 @@ static void answer(struct call *call, const struct options *options, struct elem
     if (options->target != 0) {
         struct value list = list_begin(list_limits_of(call));
         give(call, elements, range, patterns, gets, &list);
-        call_take_back(call);
-        store(call, options->target, list, count, elements->passing);
-        reply_int(call->reply, (int64_t)count);
+        if (call_take_back(call)) {
+            store(call, options->target, list, count, elements->passing);
+            reply_int(call->reply, (int64_t)count);
+        } else {
+            value_free(list);
+        }
     } else {
         reply_array(call->reply, count);
         give(call, elements, range, patterns, gets, NULL);

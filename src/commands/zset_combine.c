@@ -310,7 +310,10 @@ static void store_result(struct call *call, struct combining *c)
     static const char *const events[] = {"zunionstore", "zinterstore", "zdiffstore"};
     struct key target = call_key(call, 1);
     zset_settle(&c->result, zset_limits_of(call), c->longest);
-    call_take_back(call);
+    if (!call_take_back(call)) {
+        value_free(c->result);
+        return;
+    }
     zset_store(call, &target, c->result, events[c->operation]);
     if (c->aggregate == COUNT && c->found != 0)
         log_result(call, target.name, c->result);

@@ -195,7 +195,10 @@ static void store_part(struct call *call, const struct entry *entry, const struc
             if (part->reverse ? zset_prev(from, &at, &item) : zset_next(from, &at, &item))
                 zset_add(&z, limits, item.member, item.score);
     }
-    call_take_back(call);
+    if (!call_take_back(call)) {
+        value_free(z);
+        return;
+    }
     zset_store(call, &target, z, "zrangestore");
 }
 

@@ -376,7 +376,8 @@ static NOINLINE bool must_wait(struct call *call)
         command_find_keys(call->command, call->argc, call->argv, positions, flags, BATCH_MAX);
     for (int i = 0; i < count; i++) {
         struct key key = call_key(call, positions[i]);
-        if (!(flags[i] & KEY_RW))
+        /* XREADGROUP changes what it says to read. */
+        if (!(flags[i] & KEY_RW) && !(call->command->flags & CMD_BLOCKING))
             continue;
         bool pinned = keyspace_is_pinned(&call->hold, &key);
         if (pinned || (persist != NULL && persist_must_wait(persist, &call->hold, &key))) {

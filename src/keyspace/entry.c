@@ -104,7 +104,7 @@ struct boxed {
 static void free_boxed(void *thing)
 {
     struct boxed *boxed = thing;
-    keyspace_await_pins(boxed->keyspace);
+    keyspace_await_unpinned(boxed->keyspace, boxed->value);
     value_free(boxed->value);
     mem_free(boxed);
 }
@@ -112,13 +112,13 @@ static void free_boxed(void *thing)
 void value_discard(struct keyspace *ks, struct value value, bool lazy)
 {
     size_t most = lazy ? LAZY_EFFORT_MIN : EAGER_EFFORT_MAX; /* that is freed here */
-    bool pinned = value_is_pinned(ks, value);
-    if (LIKELY(!pinned && (ks->hooks.free_later == NULL || value_effort(value) <= most))) {
+    bool pinned = UNLIKELY(value_is_pinned(ks, value));
+    if (ks->hooks.free_later == NULL || (!pinned && value_effort(value) <= most)) {
+        keyspace_await_unpinned(ks, value);
         value_free(value);
         return;
     }
     struct boxed boxed = {ks, value};
-    ASSERT(ks->hooks.free_later != NULL);
     ks->hooks.free_later(ks->hooks.ctx, free_boxed, mem_dup(&boxed, sizeof boxed), 1,
                          value_memory(value, MEMORY_SAMPLES));
 }

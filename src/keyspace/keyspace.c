@@ -46,16 +46,20 @@ struct keyspace *keyspace_new(const struct keyspace_options *options)
 static void free_values_visit(void *item, void *ctx)
 {
     const struct entry *e = item;
-    if (e->flags & ENTRY_OUTLINE && entry_pointer(e) != NULL)
+    if (e->flags & ENTRY_OUTLINE && entry_pointer(e) != NULL) {
+        if (ctx != NULL && entry_type(e) != TYPE_STRING)
+            keyspace_await_unpinned(ctx, entry_value(e));
         value_free(entry_value(e));
+    }
     if (entry_size(e) > CELLS_MAX)
         mem_free(item);
 }
 
-static void free_values(struct table *keys)
+/* ks: whose pins are waited for; NULL: nothing is pinned. */
+static void free_values(struct table *keys, struct keyspace *ks)
 {
     for (uint64_t at = 0; at != TABLE_END;)
-        at = table_scan(keys, at, SIZE_MAX, SIZE_MAX, free_values_visit, NULL);
+        at = table_scan(keys, at, SIZE_MAX, SIZE_MAX, free_values_visit, ks);
 }
 
 void keyspace_free(struct keyspace *ks)
@@ -63,7 +67,7 @@ void keyspace_free(struct keyspace *ks)
     for (uint32_t i = 0; i < SHARD_COUNT; i++) {
         struct shard *shard = &ks->shards[i];
         for (uint32_t d = 0; d < ks->options.databases; d++) {
-            free_values(shard->dbs[d].keys);
+            free_values(shard->dbs[d].keys, NULL);
             table_free(shard->dbs[d].keys);
             if (shard->dbs[d].due != NULL)
                 calendar_free(shard->dbs[d].due);
@@ -408,8 +412,7 @@ struct entry *keyspace_put_value(struct hold *hold, const struct key *key, struc
 struct value keyspace_edit_value(struct hold *hold, const struct key *key, struct entry *e)
 {
     ASSERT(entry_type(e) != TYPE_STRING);
-    if (UNLIKELY(value_is_pinned(hold->keyspace, entry_value(e))))
-        keyspace_await_pins(hold->keyspace);
+    keyspace_await_unpinned(hold->keyspace, entry_value(e));
     entry_before_change(hold, key->db, e, false);
     keyspace_mark_captured(hold->keyspace, e);
     return entry_value(e);
@@ -534,9 +537,8 @@ struct discarded {
 static void discard_free(void *thing)
 {
     struct discarded *d = thing;
-    keyspace_await_pins(d->keyspace);
     if (d->outline)
-        free_values(d->keys);
+        free_values(d->keys, d->keyspace);
     table_free(d->keys);
     cells_free_all(d->cells);
     mem_free(d);

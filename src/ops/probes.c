@@ -135,7 +135,7 @@ struct totals {
 static struct totals add_up(const struct server *server)
 {
     struct totals t = {0};
-    for (unsigned i = 0; i < server->lane_count; i++) {
+    for (unsigned i = 0; i < server_counting_lanes(server); i++) {
         const struct lane *lane = server->lanes[i];
         const struct lane_stats *s = &lane->stats;
         t.clients += RELAXED_LOAD(&lane->client_count);

@@ -387,6 +387,25 @@ void snapshot_before_flush(struct snapshot *s, struct hold *hold, uint32_t db, b
     lock_drop(&f.donor->lock);
 }
 
+/* Values that were taken are freed behind these. */
+static void write_donated(void *ctx, const struct captured *head, struct slice key,
+                          const struct captured_content *content)
+{
+    struct snapshot *s = ctx;
+    write_one(s, head, key, content);
+    if (head->kind == CAPTURED_VALUE)
+        keyspace_await_unpinned(s->keyspace, content->value);
+}
+
+static void drop_donated(void *ctx, const struct captured *head, struct slice key,
+                         const struct captured_content *content)
+{
+    struct snapshot *s = ctx;
+    (void)key;
+    if (head->kind == CAPTURED_VALUE)
+        keyspace_await_unpinned(s->keyspace, content->value);
+}
+
 /* Carries off and consumes what was donated since the last time. */
 static void drain(struct snapshot *s, captured_fn each)
 {
@@ -397,8 +416,6 @@ static void drain(struct snapshot *s, captured_fn each)
         struct captured_list list = donor->list;
         donor->list = (struct captured_list){0};
         lock_drop(&donor->lock);
-        if (list.first != NULL && RELAXED_LOAD(&s->taken) != 0) /* values to be freed */
-            keyspace_await_pins(s->keyspace);
         note_written(s, captured_consume(&list, each, s, false));
     }
 }
@@ -508,7 +525,7 @@ static void open_end(struct snapshot *s)
     note_written(s, open->held);
     if (open->owned) {
         __atomic_fetch_sub(&s->taken, open->held, __ATOMIC_RELAXED);
-        keyspace_await_pins(s->keyspace);
+        keyspace_await_unpinned(s->keyspace, open->walk.value);
         value_free(open->walk.value);
     }
     bytes_free(&open->rest);
@@ -682,7 +699,7 @@ static int serve(struct snapshot *s)
 {
     RELAXED_STORE(&s->moved_us, clock_mono_us());
     if (RELAXED_LOAD(&s->held))
-        drain(s, write_one);
+        drain(s, write_donated);
     int error = pass_error(s);
     return error ? error : serve_wanted(s);
 }
@@ -735,7 +752,7 @@ static int end(struct snapshot *s, int error)
         error = -EAGAIN;
     s->state = PASS_NONE;
     hold_drop(&hold);
-    drain(s, error ? NULL : write_one);
+    drain(s, error ? drop_donated : write_donated);
     RELAXED_STORE(&s->taken, 0);
     RELAXED_STORE(&s->wanted.count, 0); /* nobody asks any more */
     return error;

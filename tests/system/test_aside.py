@@ -1,0 +1,358 @@
+"""Commands on very many elements, which run aside: on a thread of their own, without the shards of
+their keys. DEBUG ASIDE-THRESHOLD makes every command such a one.
+
+Values are written so that a torn read shows: all elements of a hash or a sorted set are of one
+generation, and lists and sets are made of whole blocks.
+"""
+import collections
+import itertools
+import os
+import random
+import socket
+import threading
+import time
+
+from harness import Closed, ReplyError, Server, encode, eq, timeout, wait_until
+
+SECONDS = float(os.environ.get("ITER", 1000)) / 600  # how long each stress runs
+FIELDS = 200
+BLOCK = 5
+KEYS = 2  # of a type
+TYPES = "hzsl"
+
+
+def server_of(threads, *args, threshold=1):
+    server = Server(
+        "--io-threads", threads, "--enable-debug-command", "local", "--appendonly", "yes", *args
+    )
+    with server.client() as client:
+        client.must("DEBUG", "ASIDE-THRESHOLD", threshold)
+    return server
+
+
+# ---- what is written, and what is right to read ----
+
+
+def write(kind, key, generation):
+    """One command that changes a value in place, or makes it."""
+    if kind == "h":
+        return ("HSET", key, *itertools.chain(*((f"f{i}", generation) for i in range(FIELDS))))
+    if kind == "z":
+        return ("ZADD", key, *itertools.chain(*((generation, f"m{i}") for i in range(FIELDS))))
+    if kind == "s":
+        return ("SADD", key, *block(generation))
+    return ("RPUSH", key, *[generation] * BLOCK)
+
+
+def block(generation):
+    return [f"{generation}:{i}" for i in range(BLOCK)]
+
+
+def same(elements, what):
+    if len(set(elements)) > 1:
+        raise AssertionError(f"{what}: torn: {collections.Counter(elements).most_common(4)}")
+
+
+def check_hash(reply):
+    same(reply[1::2], "hash")
+
+
+def check_values(reply):
+    same(reply, "values of a hash")
+
+
+def check_zset(reply):
+    assert len(reply) in (0, 2 * FIELDS), len(reply)
+    same(reply[1::2], "sorted set")
+
+
+def check_set(reply):
+    blocks = collections.Counter(member.split(b":")[0] for member in reply)
+    eq(set(blocks.values()) - {BLOCK}, set(), "parts of blocks of a set")
+    eq(len(set(reply)), len(reply))
+
+
+def check_list(reply):
+    eq(len(reply) % BLOCK, 0, "elements of a list")
+    for i in range(0, len(reply), BLOCK):
+        same(reply[i : i + BLOCK], "list")
+
+
+def check_sorted(reply):
+    eq(set(collections.Counter(reply).values()) - {BLOCK * i for i in range(1, 99)}, set())
+
+
+def check_nothing(_):
+    pass
+
+
+def reads(kind, key, other, to):
+    """(command, check) of what may be read of a key; some leave something under `to`."""
+    everywhere = [
+        (("DUMP", key), check_nothing),
+        (("COPY", key, to, "REPLACE"), check_nothing),
+        (("COPY", key, to), check_nothing),
+        (("COPY", key, to, "DB", 1, "REPLACE"), check_nothing),
+    ]
+    if kind == "h":
+        return everywhere * 2 + [
+            (("HGETALL", key), check_hash),
+            (("HVALS", key), check_values),
+            (("HRANDFIELD", key, FIELDS, "WITHVALUES"), check_hash),
+            (("HKEYS", key), check_nothing),
+        ]
+    if kind == "z":
+        return everywhere + [
+            (("ZRANGE", key, 0, -1, "WITHSCORES"), check_zset),
+            (("ZRANGEBYSCORE", key, "-inf", "+inf", "WITHSCORES"), check_zset),
+            (("ZUNION", 2, key, other, "WITHSCORES"), check_zset),
+            (("ZINTERSTORE", to, 2, key, key), check_nothing),
+            (("ZUNIONSTORE", to, 2, key, other), check_nothing),
+            (("ZUNIONSTORE", key, 2, key, other, "AGGREGATE", "MAX"), check_nothing),
+            (("ZDIFF", 2, key, "none"), check_nothing),
+            (("ZRANGESTORE", to, key, 0, -1), check_nothing),
+            (("ZRANDMEMBER", key, FIELDS, "WITHSCORES"), check_zset),
+        ]
+    if kind == "s":
+        return everywhere + [
+            (("SMEMBERS", key), check_set),
+            (("SUNION", key, other), check_set),
+            (("SINTER", key, other), check_set),
+            (("SDIFF", key, other), check_set),
+            (("SUNIONSTORE", to, key, other), check_nothing),
+            (("SUNIONSTORE", key, key, other), check_nothing),
+            (("SINTERSTORE", to, key, other), check_nothing),
+            (("SDIFFSTORE", to, key, other), check_nothing),
+            (("SRANDMEMBER", key, 10000), check_set),
+            (("SINTERCARD", 2, key, other), check_nothing),
+        ]
+    return everywhere + [
+        (("LRANGE", key, 0, -1), check_list),
+        (("LPOS", key, "x", "COUNT", 0), check_nothing),
+        (("SORT", key), check_sorted),
+        (("SORT", key, "BY", "x", "STORE", to), check_nothing),
+        (("SORT", key, "STORE", to), check_nothing),
+    ]
+
+
+# ---- who does what ----
+
+
+class Crowd:
+    """Threads with a connection each that act until the time is over."""
+
+    def __init__(self, server, seed):
+        self.server, self.seed = server, seed
+        self.generations = itertools.count(1)
+        self.wrong, self.threads = [], []
+        self.answered = collections.Counter()
+        self.end = time.monotonic() + SECONDS
+
+    def add(self, count, step, pause=0.0):
+        for _ in range(count):
+            rng = random.Random(self.seed * 1000 + len(self.threads))
+            args = (step, rng, pause)
+            self.threads.append(threading.Thread(target=self._run, args=args, daemon=True))
+
+    def _run(self, step, rng, pause):
+        try:
+            while time.monotonic() < self.end and not self.wrong:
+                try:
+                    with self.server.client() as client:
+                        while time.monotonic() < self.end and not self.wrong:
+                            step(self, client, rng)
+                            time.sleep(pause * rng.random())
+                except (Closed, ConnectionError):
+                    pass  # killed
+        except BaseException as error:
+            self.wrong.append(error)
+
+    def run(self):
+        for thread in self.threads:
+            thread.start()
+        for thread in self.threads:
+            thread.join(SECONDS + 60)
+            assert not thread.is_alive(), "a client hangs"
+        if self.wrong:
+            raise self.wrong[0]
+
+
+def key_of(kind, rng):
+    return f"{kind}{rng.randrange(KEYS)}"
+
+
+def reader(crowd, client, rng):
+    kind = rng.choice(TYPES)
+    key = rng.choice((key_of(kind, rng), key_of(kind, rng), f"{kind}to"))
+    command, check = rng.choice(reads(kind, key, key_of(kind, rng), f"{kind}to"))
+    reply = client.command(*command)
+    if isinstance(reply, ReplyError):
+        strange = "WRONGTYPE" in reply and f"{kind}to" in command  # remover has been there
+        assert strange or "same" in reply, (command, reply)
+        return
+    if reply:
+        check(reply)
+    crowd.answered[command[0]] += 1
+    if command[0] == "DUMP" and reply:
+        reply = client.command("RESTORE", f"{kind}to", 0, reply, *rng.choice(((), ("REPLACE",))))
+        assert reply == "OK" or reply.startswith("BUSYKEY"), reply
+
+
+def quick(crowd, client, rng):
+    """Several at once: order is kept, whatever of them runs aside."""
+    key, number = f"own{client.sock.fileno()}", rng.randrange(1 << 30)
+    got = client.pipeline(
+        [
+            ("DEL", key),
+            ("SADD", key, 1, 2, 3, number + 10),
+            ("SMEMBERS", key),
+            ("SUNIONSTORE", key + "b", key),
+            ("SREM", key, 1),
+            ("SMEMBERS", key),
+            ("SINTERCARD", 1, key + "b"),
+            ("ECHO", number),
+        ]
+    )
+    if "FLUSH" not in crowd.answered:
+        eq([len(got[2]), got[3], len(got[5]), got[6]], [4, 4, 3, 4])
+    eq(got[7], b"%d" % number)
+
+
+def writer(crowd, client, rng):
+    kind = rng.choice(TYPES)
+    key, generation = key_of(kind, rng), next(crowd.generations)
+    client.must(*write(kind, key, generation))
+    if kind == "s" and rng.random() < 0.9:
+        client.must("SREM", key, *block(max(1, generation - rng.randrange(60))))
+    if kind == "l" and rng.random() < 0.5:
+        client.must("LTRIM", key, rng.choice((0, BLOCK)), BLOCK * 40 - 1)
+    crowd.answered["write"] += 1
+
+
+def remover(crowd, client, rng):
+    kind = rng.choice(TYPES)
+    key, other = key_of(kind, rng), key_of(kind, rng)
+    how = rng.randrange(8)
+    if how == 0:
+        client.must("DEL", key)
+    elif how == 1:
+        client.must("UNLINK", key)
+    elif how == 2:
+        client.must("PEXPIRE", key, rng.randrange(1, 20))
+    elif how == 3:
+        client.command("RENAME", key, other)
+    elif how == 4:
+        client.must("MOVE", key, 1)
+    elif how == 5:
+        client.must("HPEXPIRE", key_of("h", rng), rng.randrange(1, 20), "FIELDS", 2, "f3", "f4")
+    elif how == 6:
+        client.must("SET", f"{kind}to", "x", "PX", 5)
+    else:
+        client.must("PEXPIRE", f"{kind}to", rng.randrange(0, 5))
+
+
+def flusher(crowd, client, rng):
+    crowd.answered["FLUSH"] += 1
+    command = rng.choice(
+        (
+            ("FLUSHALL",),
+            ("FLUSHALL", "ASYNC"),
+            ("FLUSHDB", "SYNC"),
+            ("SWAPDB", 0, 1),
+            ("CONFIG", "SET", "lazyfree-lazy-server-del", rng.choice(("yes", "no"))),
+            ("CONFIG", "SET", "lazyfree-lazy-user-del", rng.choice(("yes", "no"))),
+            ("CLIENT", "PAUSE", rng.randrange(1, 30), rng.choice(("WRITE", "ALL"))),
+        )
+    )
+    client.must(*command)
+
+
+def saver(crowd, client, rng):
+    client.command(rng.choice(("BGSAVE", "BGREWRITEAOF")))
+
+
+def leaver(crowd, client, rng):
+    """Does not wait for its answer, or is killed before it."""
+    kind = rng.choice(TYPES)
+    own = client.must("CLIENT", "ID")
+    for _ in range(rng.randrange(1, 4)):
+        client.send(*rng.choice(reads(kind, key_of(kind, rng), key_of(kind, rng), f"{kind}to"))[0])
+    if rng.random() < 0.5:
+        with crowd.server.client() as other:
+            other.must("CLIENT", "KILL", "ID", own)
+    raise Closed
+
+
+def mover(crowd, client, rng):
+    """Those who wait for a key edit what is read aside."""
+    which = rng.randrange(5)
+    if which == 0:
+        client.must("RPUSH", "b0", *range(20))
+    elif which == 1:
+        client.command("BLMOVE", "b0", "b1", "LEFT", "LEFT", 0.01)
+    elif which == 2:
+        client.must("LRANGE", "b1", 0, -1)
+    elif which == 3:
+        client.must("SORT", "b1", "STORE", "b0")
+    else:
+        client.must("LTRIM", "b1", 0, 50)
+
+
+
+
+def digest(client):
+    client.must("CLIENT", "UNPAUSE")
+    wait_until(lambda: all("expires=0" in v for k, v in info_of(client)), what="no key expires")
+    return client.must("DEBUG", "DIGEST"), sorted(info_of(client))
+
+
+def info_of(client):
+    text = client.must("INFO", "keyspace").decode()
+    pairs = [line.split(":", 1) for line in text.split("\r\n") if ":" in line]
+    return [(k, v.split(",avg_ttl")[0]) for k, v in pairs if k.startswith("db")]
+
+
+def stress(threads, *args):
+    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
+    print("seed", seed)
+    with server_of(threads, *args) as server:
+        crowd = Crowd(server, seed)
+        crowd.add(5, reader)
+        crowd.add(2, writer, 0.002)
+        crowd.add(1, remover, 0.01)
+        crowd.add(1, quick)
+        crowd.add(1, flusher, 0.2)
+        crowd.add(1, saver, 0.2)
+        crowd.add(2, leaver)
+        crowd.add(2, mover)
+        crowd.run()
+        print(dict(crowd.answered))
+        assert sum(crowd.answered.values()) > 50, "little was done"
+        with server.client() as client:
+            time.sleep(0.05)
+            before = digest(client)
+            stats = server.info("stats", client)
+            assert int(stats["expired_keys"]) > 0
+            eq(server.info("clients", client)["blocked_clients"], "0")
+            client.must("DEBUG", "LOADAOF")
+            eq(digest(client), before, "after LOADAOF")
+        eq(server.stop(), 0)
+        server.start()
+        with server.client() as client:
+            eq(digest(client), before, "after a restart")
+        eq(server.stop(), 0)
+
+
+@timeout(180)
+def test_stress_of_one_worker():
+    stress(1)
+
+
+@timeout(180)
+def test_stress_of_four_workers():
+    stress(4)
+
+
+@timeout(180)
+def test_stress_with_every_reply_durable():
+    stress(4, "--appendfsync", "always")
