@@ -8,7 +8,7 @@
 
 #define REFRESH_MS    1000
 #define DEFAULT_MS    100
-#define LOOKS_MAX     5 /* tries to look while nothing moves */
+#define LOOKS_MAX     20 /* tries to look while little moves */
 #define LOOK_PAUSE_US 500
 #define LOOK_STILL    (64 * 1024) /* bytes in doubt that are good enough */
 

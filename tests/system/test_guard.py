@@ -465,7 +465,7 @@ def test_27_write_of_the_log_hangs():
             client = server.client()
             load(client, 1000)
             time.sleep(1.2)
-            client.must("CONFIG", "SET", "disk-fault", "op=write,path=.incr,stall=9000,times=1")
+            client.must("CONFIG", "SET", "disk-fault", "op=write,path=.incr,stall=7000,times=1")
             with Watcher(server):
                 load(client, 10, "hangs")
                 wait_until(

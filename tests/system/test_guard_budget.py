@@ -165,7 +165,7 @@ def test_34_budget_evict():
 
 
 def values_that_compress_no_more(*args):
-    volume = mount_tmpfs(64 * MB)
+    volume = mount_tmpfs(96 * MB)  # were a base of 16 MB not foreseen, 10 would be left for it
     with start(volume, "--disk-full-policy", "shed", *args) as server:
         client = server.client()
         values = [lambda: b"x" * 2000] + [lambda: os.urandom(2000)] * 4
