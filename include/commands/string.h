@@ -1,8 +1,26 @@
-/* string.h - handlers of the string family that are kept in files of their own, for its rows. */
+/* string.h - handlers of the string family, for its rows. */
 #ifndef SPILLWAY_COMMANDS_STRING_H
 #define SPILLWAY_COMMANDS_STRING_H
 
 struct call;
+
+/* string.c */
+void string_set(struct call *call);
+void string_setnx(struct call *call);
+void string_setex(struct call *call);
+void string_psetex(struct call *call);
+void string_get(struct call *call);
+void string_getset(struct call *call);
+void string_getdel(struct call *call);
+void string_getex(struct call *call);
+void string_strlen(struct call *call);
+void string_digest(struct call *call);
+void string_delifeq(struct call *call);
+void string_delex(struct call *call);
+void string_mget(struct call *call);
+void string_mset(struct call *call);
+void string_msetnx(struct call *call);
+void string_msetex(struct call *call);
 
 /* string_edit.c */
 void string_incr(struct call *call);

@@ -1,14 +1,13 @@
-/* string.c - commands on strings: SET and its relatives, counters, ranges, several keys at once.
+/* string.c - commands on strings: SET and its relatives, reading, comparing, several keys at once.
  *
  * A handler finds the entry once and hands it to the keyspace together with the new bytes, which
  * are copied once, from the read buffer into place. After a change the entry is not looked at
  * again.
  */
-#include "commands/commands.h"
-#include "commands/plain.h"
 #include "commands/string.h"
 
 #include "base/hash.h"
+#include "commands/plain.h"
 #include "engine/settings.h"
 
 enum string_option {
@@ -223,7 +222,7 @@ static void set_with_options(struct call *call)
         reply_ok(call->reply);
 }
 
-static void set_command(struct call *call)
+void string_set(struct call *call)
 {
     if (UNLIKELY(call->argc > 3)) {
         set_with_options(call);
@@ -235,7 +234,7 @@ static void set_command(struct call *call)
     reply_ok(call->reply);
 }
 
-static void setnx_command(struct call *call)
+void string_setnx(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry = keyspace_find(&call->hold, &key, FIND_WRITE);
@@ -255,12 +254,12 @@ static void set_with_expiry(struct call *call, bool seconds)
     reply_ok(call->reply);
 }
 
-static void setex_command(struct call *call)
+void string_setex(struct call *call)
 {
     set_with_expiry(call, true);
 }
 
-static void psetex_command(struct call *call)
+void string_psetex(struct call *call)
 {
     set_with_expiry(call, false);
 }
@@ -279,14 +278,14 @@ static bool get_and_reply(struct call *call, const struct key *key, struct entry
     return true;
 }
 
-static void get_command(struct call *call)
+void string_get(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry;
     get_and_reply(call, &key, &entry);
 }
 
-static void getset_command(struct call *call)
+void string_getset(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry;
@@ -296,7 +295,7 @@ static void getset_command(struct call *call)
     plain_effect_set(call, key.name, call->argv[2], EXPIRE_NONE, false);
 }
 
-static void getdel_command(struct call *call)
+void string_getdel(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry;
@@ -327,7 +326,7 @@ static void getex_change(struct call *call, const struct key *key, struct entry 
     }
 }
 
-static void getex_command(struct call *call)
+void string_getex(struct call *call)
 {
     struct string_options options;
     if (!read_options(call, 2, OPT_TIMES | OPT_PERSIST, &options))
@@ -346,7 +345,7 @@ static void getex_command(struct call *call)
     getex_change(call, &key, entry, &options);
 }
 
-static void strlen_command(struct call *call)
+void string_strlen(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry;
@@ -354,7 +353,7 @@ static void strlen_command(struct call *call)
         reply_int(call->reply, entry ? (int64_t)entry_string(entry).len : 0);
 }
 
-static void digest_command(struct call *call)
+void string_digest(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry;
@@ -368,7 +367,7 @@ static void digest_command(struct call *call)
 
 /* ---- removing by value ---- */
 
-static void delifeq_command(struct call *call)
+void string_delifeq(struct call *call)
 {
     struct key key = call_first_key(call);
     struct entry *entry;
@@ -381,7 +380,7 @@ static void delifeq_command(struct call *call)
     reply_int(call->reply, remove);
 }
 
-static void delex_command(struct call *call)
+void string_delex(struct call *call)
 {
     struct string_options options;
     if (call->argc != 2 && call->argc != 4) {
@@ -405,7 +404,7 @@ static void delex_command(struct call *call)
 
 /* ---- several keys at once ---- */
 
-static void mget_command(struct call *call)
+void string_mget(struct call *call)
 {
     reply_array(call->reply, call->key_count);
     for (uint32_t i = 0; i < call->key_count; i++) {
@@ -439,7 +438,7 @@ static void put_pairs(struct call *call)
     }
 }
 
-static void mset_command(struct call *call)
+void string_mset(struct call *call)
 {
     if (call->argc % 2 == 0) {
         call_wrong_arity(call);
@@ -449,7 +448,7 @@ static void mset_command(struct call *call)
     reply_ok(call->reply);
 }
 
-static void msetnx_command(struct call *call)
+void string_msetnx(struct call *call)
 {
     if (call->argc % 2 == 0) {
         call_wrong_arity(call);
@@ -477,7 +476,7 @@ static void msetex_store(struct call *call, const struct string_options *options
     }
 }
 
-static void msetex_command(struct call *call)
+void string_msetex(struct call *call)
 {
     int64_t pairs;
     struct string_options options;
@@ -497,327 +496,3 @@ static void msetex_command(struct call *call)
         msetex_store(call, &options);
     reply_int(call->reply, !refused);
 }
-
-/* ---- rows ---- */
-
-#define IN_FAMILY .acl = ACL_STRING, .group = GROUP_STRING
-
-static const char *const mget_tips[] = {"request_policy:multi_shard", NULL};
-static const char *const mset_tips[] = {"request_policy:multi_shard",
-                                        "response_policy:all_succeeded", NULL};
-static const char *const msetnx_tips[] = {"request_policy:multi_shard", "response_policy:agg_min",
-                                          NULL};
-
-const struct command string_commands[] = {
-    {.name = "append",
-     .run = string_append,
-     .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_INSERT),
-     .usage = "key#0 value",
-     .since = "2.0.0",
-     .summary = "Adds bytes to the end of a string, which is created if it is absent.",
-     .complexity = "O(1) amortised over a growing string",
-     IN_FAMILY},
-    {.name = "decr",
-     .run = string_decr,
-     .arity = 2,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0",
-     .since = "1.0.0",
-     .summary = "Subtracts one from a number; an absent key counts as 0.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "decrby",
-     .run = string_decrby,
-     .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0 decrement:integer",
-     .since = "1.0.0",
-     .summary = "Subtracts an integer from a number; an absent key counts as 0.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "delex",
-     .run = delex_command,
-     .arity = -2,
-     .flags = CMD_WRITE | CMD_FAST | CMD_SHRINK,
-     .keys = KEYS_ONE(KEY_RM | KEY_ACCESS | KEY_DELETE),
-     .usage = "key#0 [condition(IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | "
-              "IFDNE ifdne-digest)]",
-     .since = "8.4.0",
-     .summary =
-         "Removes a key, if wanted only when its string or the digest of it compares as asked.",
-     .complexity = "O(1), with a comparison O(N) with the length of the string",
-     IN_FAMILY},
-    {.name = "delifeq",
-     .run = delifeq_command,
-     .arity = 3,
-     .flags = CMD_WRITE | CMD_FAST | CMD_SHRINK,
-     .keys = KEYS_ONE(KEY_RM | KEY_ACCESS | KEY_DELETE),
-     .usage = "key#0 value",
-     .since = "9.0.0",
-     .summary = "Removes a key if it holds exactly the given string.",
-     .complexity = "O(N) with the length of the string",
-     IN_FAMILY},
-    {.name = "digest",
-     .run = digest_command,
-     .arity = 2,
-     .flags = CMD_READONLY | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
-     .usage = "key#0",
-     .since = "8.4.0",
-     .summary = "Answers the XXH3 hash of a string in hex.",
-     .complexity = "O(N) with the length of the string",
-     IN_FAMILY},
-    {.name = "get",
-     .run = get_command,
-     .arity = 2,
-     .flags = CMD_READONLY | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
-     .usage = "key#0",
-     .since = "1.0.0",
-     .summary = "Answers the string under a key.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "getdel",
-     .run = getdel_command,
-     .arity = 2,
-     .flags = CMD_WRITE | CMD_FAST | CMD_SHRINK,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_DELETE),
-     .usage = "key#0",
-     .since = "6.2.0",
-     .summary = "Answers the string under a key and removes the key.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "getex",
-     .run = getex_command,
-     .arity = -2,
-     .flags = CMD_WRITE | CMD_FAST | CMD_NEUTRAL,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0 [expiration(EX seconds:integer | PX milliseconds:integer | "
-              "EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | "
-              "PERSIST)]",
-     .since = "6.2.0",
-     .summary = "Answers the string under a key and sets or removes its time to live.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "getrange",
-     .run = string_getrange,
-     .arity = 4,
-     .flags = CMD_READONLY,
-     .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
-     .usage = "key#0 start:integer end:integer",
-     .since = "2.4.0",
-     .summary = "Answers a part of a string, by its first and last byte.",
-     .complexity = "O(N) with the length of the answer",
-     IN_FAMILY},
-    {.name = "getset",
-     .run = getset_command,
-     .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0 value",
-     .since = "1.0.0",
-     .summary = "Sets a string and answers the one it replaces.",
-     .complexity = "O(1)",
-     .deprecated_since = "6.2.0",
-     .replaced_by = "`SET` with the `!GET` argument",
-     IN_FAMILY},
-    {.name = "incr",
-     .run = string_incr,
-     .arity = 2,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0",
-     .since = "1.0.0",
-     .summary = "Adds one to a number; an absent key counts as 0.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "incrby",
-     .run = string_incrby,
-     .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0 increment:integer",
-     .since = "1.0.0",
-     .summary = "Adds an integer to a number; an absent key counts as 0.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "incrbyfloat",
-     .run = string_incrbyfloat,
-     .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0 increment:double",
-     .since = "2.6.0",
-     .summary = "Adds a decimal fraction to a number; an absent key counts as 0.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "increx",
-     .run = string_increx,
-     .arity = -2,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE),
-     .usage = "key#0 [increment(BYINT byint=increment:integer | "
-              "BYFLOAT byfloat=increment:double)] [LBOUND lowerbound:double] "
-              "[UBOUND upperbound:double] [SATURATE] "
-              "[expiration(EX seconds:integer | PX milliseconds:integer | "
-              "EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | "
-              "PERSIST)] [ENX]",
-     .since = "8.8.0",
-     .summary = "Adds to a number within bounds, and sets or removes its time to live.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "lcs",
-     .run = string_lcs,
-     .arity = -3,
-     .flags = CMD_READONLY,
-     .keys = {{.flags = KEY_RO | KEY_ACCESS, .begin = 1, .last = 1, .step = 1}},
-     .usage = "key1#0 key2#0 [LEN] [IDX] [MINMATCHLEN min-match-len:integer] [WITHMATCHLEN]",
-     .since = "7.0.0",
-     .summary = "Answers the longest common subsequence of two strings.",
-     .complexity = "O(N*M) with the lengths of the two strings",
-     IN_FAMILY},
-    {.name = "mget",
-     .run = mget_command,
-     .arity = -2,
-     .flags = CMD_READONLY | CMD_FAST,
-     .keys = KEYS_ALL(KEY_RO | KEY_ACCESS),
-     .usage = "key#0...",
-     .since = "1.0.0",
-     .summary = "Answers the strings under several keys.",
-     .complexity = "O(N) with the number of keys",
-     .tips = mget_tips,
-     IN_FAMILY},
-    {.name = "mset",
-     .run = mset_command,
-     .arity = -3,
-     .flags = CMD_WRITE | CMD_DENYOOM,
-     .keys = KEYS_PAIRS(KEY_OW | KEY_UPDATE),
-     .usage = "data(key#0 value)...",
-     .since = "1.0.1",
-     .summary = "Sets several keys to strings in one step.",
-     .complexity = "O(N) with the number of keys",
-     .tips = mset_tips,
-     IN_FAMILY},
-    {.name = "msetex",
-     .run = msetex_command,
-     .arity = -4,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
-     .keys = {{.flags = KEY_OW | KEY_UPDATE,
-               .begin = 1,
-               .counted = true,
-               .count_at = 0,
-               .first = 1,
-               .step = 2}},
-     .usage = "numkeys:integer data(key#0 value)... [condition(NX | XX)] "
-              "[expiration(EX seconds:integer | PX milliseconds:integer | "
-              "EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | "
-              "KEEPTTL)]",
-     .since = "8.4.0",
-     .summary = "Sets several keys to strings in one step, with one time to live and one condition "
-                "for all.",
-     .complexity = "O(N) with the number of keys",
-     .tips = mset_tips,
-     IN_FAMILY},
-    {.name = "msetnx",
-     .run = msetnx_command,
-     .arity = -3,
-     .flags = CMD_WRITE | CMD_DENYOOM,
-     .keys = KEYS_PAIRS(KEY_OW | KEY_INSERT),
-     .usage = "data(key#0 value)...",
-     .since = "1.0.1",
-     .summary = "Sets several keys to strings in one step, unless one of them is there already.",
-     .complexity = "O(N) with the number of keys",
-     .tips = msetnx_tips,
-     IN_FAMILY},
-    {.name = "psetex",
-     .run = psetex_command,
-     .arity = 4,
-     .flags = CMD_WRITE | CMD_DENYOOM,
-     .keys = KEYS_ONE(KEY_OW | KEY_UPDATE),
-     .usage = "key#0 milliseconds:integer value",
-     .since = "2.6.0",
-     .summary = "Sets a string with a time to live in milliseconds.",
-     .complexity = "O(1)",
-     .deprecated_since = "2.6.12",
-     .replaced_by = "`SET` with the `PX` argument",
-     IN_FAMILY},
-    {.name = "set",
-     .run = set_command,
-     .arity = -3,
-     .flags = CMD_WRITE | CMD_DENYOOM,
-     .keys = KEYS_ONE(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS),
-     .usage = "key#0 value [condition(NX | XX | IFEQ ifeq-value@8.4.0 | IFNE ifne-value@8.4.0 | "
-              "IFDEQ ifdeq-digest@8.4.0 | IFDNE ifdne-digest@8.4.0)@2.6.12] [GET@6.2.0] "
-              "[expiration(EX seconds:integer@2.6.12 | PX milliseconds:integer@2.6.12 | "
-              "EXAT unix-time-seconds:unix-time@6.2.0 | "
-              "PXAT unix-time-milliseconds:unix-time@6.2.0 | KEEPTTL@6.0.0)]",
-     .history = "2.6.12 The options EX, PX, NX and XX.\n"
-                "6.0.0 The option KEEPTTL.\n"
-                "6.2.0 The options GET, EXAT and PXAT.\n"
-                "7.0.0 NX and GET at once.\n"
-                "8.4.0 The options IFEQ, IFNE, IFDEQ and IFDNE.",
-     .since = "1.0.0",
-     .summary = "Sets a key to a string, with conditions and a time to live if wanted.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "setex",
-     .run = setex_command,
-     .arity = 4,
-     .flags = CMD_WRITE | CMD_DENYOOM,
-     .keys = KEYS_ONE(KEY_OW | KEY_UPDATE),
-     .usage = "key#0 seconds:integer value",
-     .since = "2.0.0",
-     .summary = "Sets a string with a time to live in seconds.",
-     .complexity = "O(1)",
-     .deprecated_since = "2.6.12",
-     .replaced_by = "`SET` with the `EX` argument",
-     IN_FAMILY},
-    {.name = "setnx",
-     .run = setnx_command,
-     .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-     .keys = KEYS_ONE(KEY_OW | KEY_INSERT),
-     .usage = "key#0 value",
-     .since = "1.0.0",
-     .summary = "Sets a string unless the key is there already.",
-     .complexity = "O(1)",
-     .deprecated_since = "2.6.12",
-     .replaced_by = "`SET` with the `NX` argument",
-     IN_FAMILY},
-    {.name = "setrange",
-     .run = string_setrange,
-     .arity = 4,
-     .flags = CMD_WRITE | CMD_DENYOOM,
-     .keys = KEYS_ONE(KEY_RW | KEY_UPDATE),
-     .usage = "key#0 offset:integer value",
-     .since = "2.2.0",
-     .summary = "Overwrites a part of a string from an offset on; gaps are filled with zero bytes.",
-     .complexity = "O(N) with the bytes written",
-     IN_FAMILY},
-    {.name = "strlen",
-     .run = strlen_command,
-     .arity = 2,
-     .flags = CMD_READONLY | CMD_FAST,
-     .keys = KEYS_ONE(KEY_RO),
-     .usage = "key#0",
-     .since = "2.2.0",
-     .summary = "Answers the length of a string in bytes.",
-     .complexity = "O(1)",
-     IN_FAMILY},
-    {.name = "substr",
-     .run = string_getrange,
-     .arity = 4,
-     .flags = CMD_READONLY,
-     .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
-     .usage = "key#0 start:integer end:integer",
-     .since = "1.0.0",
-     .summary = "Older name of GETRANGE.",
-     .complexity = "O(N) with the length of the answer",
-     .deprecated_since = "2.0.0",
-     .replaced_by = "`GETRANGE`",
-     IN_FAMILY},
-    {.name = NULL}};
