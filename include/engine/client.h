@@ -79,4 +79,13 @@ struct client {
     struct waiter *waiter;
 };
 
+/* The client waits, but for nothing of its own making: its command runs aside (engine/aside.h), or
+ * waits for another that does. It would have been answered by now, so it is though it has left. The
+ * owner asks. */
+ALWAYS_INLINE bool client_is_served(const struct client *client)
+{
+    return (client->waiter != NULL && !(client->flags & CLIENT_BLOCKED)) ||
+           (client->flags & CLIENT_PAUSED && client->waits_for == CLIENT_WAITS_FOR_PINS);
+}
+
 #endif

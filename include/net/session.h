@@ -24,6 +24,8 @@ struct session {
     bool held;      /* `input` holds commands that wait for the outbox to be drained */
     bool throttled; /* not read until its outbox is drained */
     bool closing;   /* closed when the outbox is empty; nothing is run any more */
+    bool ended;     /* the peer sends nothing more; closed when all that came has been run */
+    bool hung_up;   /* the same, but there is more to be read */
     bool closed;
     bool impatient; /* its lane knows that `input` waits for the answer to a blocked command */
     bool in_ready, in_gated;

@@ -125,8 +125,10 @@ static void session_close(struct session *s)
 static void update_interest(struct session *s)
 {
     int events = 0;
-    if (!s->closing && !s->throttled)
-        events = s->stalled && s->input.len >= STALL_KEEP ? UV_DISCONNECT : UV_READABLE;
+    bool full = s->stalled && s->input.len >= STALL_KEEP;
+    if (!s->closing && !s->throttled && !s->ended &&
+        !(full && s->hung_up && client_is_served(&s->client)))
+        events = full ? UV_DISCONNECT : UV_READABLE;
     if (s->out.bytes != 0 && outbox_sendable(&s->out, durable_now(s->worker)) != 0)
         events |= UV_WRITABLE;
     if (events == s->events)
@@ -494,6 +496,21 @@ static void stall_changed(struct session *s)
         block_allow_direct(&s->client);
 }
 
+/* The peer will send nothing more. Replies on their way still go out, and what it sent before a
+ * command that runs aside was done is run; a command that waits for a key has lost whoever would
+ * read its answer. */
+static void end_of_input(struct session *s)
+{
+    if (s->held || (s->stalled && client_is_served(&s->client))) {
+        s->ended = true;
+        update_interest(s);
+    } else if (s->stalled) {
+        session_close(s);
+    } else {
+        finish(s);
+    }
+}
+
 /* Runs the commands in data[0..len) and sends the replies; may close. */
 static void process_or_close(struct session *s, char *data, size_t len)
 {
@@ -526,6 +543,10 @@ static void process_or_close(struct session *s, char *data, size_t len)
     }
     if (UNLIKELY(s->stalled || s->impatient))
         stall_changed(s);
+    if (UNLIKELY(s->ended)) {
+        end_of_input(s);
+        return;
+    }
     if (LIKELY(s->events == UV_READABLE && s->out.bytes == 0 && !s->stalled))
         return;
     update_interest(s);
@@ -559,16 +580,6 @@ static char *input_target(struct session *s, size_t *kept, size_t *room)
         return NULL;
     *room = s->input.cap - *kept;
     return s->input.data;
-}
-
-/* The peer will send nothing more. Replies on their way still go out; a command that waits has lost
- * whoever would read its answer. */
-static void end_of_input(struct session *s)
-{
-    if (s->stalled)
-        session_close(s);
-    else
-        finish(s);
 }
 
 static void read_or_close(struct session *s)
@@ -614,6 +625,12 @@ static void on_event(uv_poll_t *poll, int status, int events)
     struct worker *w = s->worker;
     worker_begin_turn(w);
     w->idle_ticks = 0;
+    if (UNLIKELY(status == 0 && events & UV_DISCONNECT && s->stalled &&
+                 client_is_served(&s->client))) {
+        s->hung_up = true;
+        update_interest(s);
+        events &= ~UV_DISCONNECT;
+    }
     if (UNLIKELY(status != 0 || (events & UV_DISCONNECT))) {
         session_close(s);
         return;
@@ -678,6 +695,10 @@ static void become_ready_or_close(struct session *s)
         s->stalled = false;
         if (s->input.len != 0) {
             process_or_close(s, s->input.data, s->input.len);
+            return;
+        }
+        if (UNLIKELY(s->ended)) {
+            end_of_input(s);
             return;
         }
     }

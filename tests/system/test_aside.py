@@ -356,3 +356,127 @@ def test_stress_of_four_workers():
 @timeout(180)
 def test_stress_with_every_reply_durable():
     stress(4, "--appendfsync", "always")
+
+
+# ---- one at a time ----
+
+
+def fill(client, elements):
+    """A set, a list, a sorted set and a hash of so many."""
+    for begin in range(0, elements, 10000):
+        part = range(begin, min(begin + 10000, elements))
+        client.must("SADD", "s", *part)
+        client.must("RPUSH", "l", *part)
+        client.must("ZADD", "z", *itertools.chain(*((i, i) for i in part)))
+        client.must("HSET", "h", *itertools.chain(*((i, i) for i in part)))
+
+
+def all_of(sock):
+    parts = []
+    while part := sock.recv(1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_who_sends_no_more_is_answered():
+    """The whole pipeline, before the commands that ran aside and behind them."""
+    with server_of(2) as server, server.client() as client:
+        fill(client, 5000)
+        commands = [("SMEMBERS", "s"), ("SUNIONSTORE", "t", "s"), ("PING",), ("SCARD", "t")]
+        sent = b"".join(encode(*c) for c in commands)
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(sent)
+            sock.shutdown(socket.SHUT_WR)
+            got = all_of(sock)
+        assert got.startswith(b"*5000\r\n"), got[:40]
+        assert got.endswith(b"\r\n:5000\r\n+PONG\r\n:5000\r\n"), got[-40:]
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            many = [("COPY", "s", "t", "REPLACE")] + [("SET", "k", "x" * 1000)] * 300
+            sock.sendall(b"".join(encode(*c) for c in many + [("INCR", "end")]))
+            sock.shutdown(socket.SHUT_WR)
+            eq(all_of(sock), b":1\r\n" + b"+OK\r\n" * 300 + b":1\r\n")
+
+
+def test_a_write_runs_though_its_client_has_left():
+    with server_of(2) as server, server.client() as client:
+        fill(client, 5000)
+        for i in range(20):
+            with server.client() as leaving:
+                leaving.send("SUNIONSTORE", f"t{i}", "s")
+                leaving.send("INCR", "count")
+        wait_until(lambda: client.must("GET", "count") == b"20")
+        eq([client.must("SCARD", f"t{i}") for i in range(20)], [5000] * 20)
+
+
+def test_counted_once():
+    with server_of(2) as server, server.client() as client:
+        fill(client, 300)
+        client.must("CONFIG", "SET", "slowlog-log-slower-than", 0)
+        client.must("CONFIG", "RESETSTAT")
+        client.must("SLOWLOG", "RESET")
+        client.must("SMEMBERS", "s")
+        client.must("SUNIONSTORE", "t", "s", "none")
+        client.command("SORT", "letters")
+        client.must("RPUSH", "letters", "a", "b")
+        assert isinstance(client.command("SORT", "letters"), ReplyError)
+        stats = server.info("commandstats", client)
+        for name, failed in (("smembers", 0), ("sunionstore", 0), ("sort", 1)):
+            row = dict(pair.split("=") for pair in stats[f"cmdstat_{name}"].split(","))
+            eq((row["calls"], row["failed_calls"]), ("2" if failed else "1", str(failed)), name)
+        stats = server.info("stats", client)
+        eq((stats["keyspace_hits"], stats["keyspace_misses"]), ("3", "2"))
+        eq(server.info("errorstats", client)["errorstat_ERR"], "count=1")
+        slow = [entry[3][0] for entry in client.must("SLOWLOG", "GET", 100)]
+        eq([slow.count(name) for name in (b"SMEMBERS", b"SUNIONSTORE", b"SORT")], [1, 1, 2])
+        eq(server.info("clients", client)["blocked_clients"], "0")
+
+
+def test_a_pause_holds_what_runs_aside():
+    with server_of(2) as server, server.client() as client, server.client() as other:
+        fill(client, 300)
+        other.must("CLIENT", "PAUSE", 100000, "WRITE")
+        client.send("SUNIONSTORE", "t", "s")
+        eq(len(other.must("SMEMBERS", "s")), 300)
+        eq(other.must("EXISTS", "t"), 0)
+        other.must("CLIENT", "UNPAUSE")
+        eq(client.read(), 300)
+
+
+def test_replies_off_and_dialect():
+    with server_of(2) as server, server.client(resp=3) as client:
+        fill(client, 300)
+        eq(client.must("HGETALL", "h")[b"7"], b"7")
+        client.send("CLIENT", "REPLY", "OFF")
+        client.send("SUNIONSTORE", "t", "s")
+        client.send("SMEMBERS", "s")
+        client.send("CLIENT", "REPLY", "ON")
+        eq(client.read(), "OK")
+        client.send("CLIENT", "REPLY", "SKIP")
+        client.send("SMEMBERS", "s")
+        eq(client.must("SCARD", "t"), 300)
+
+
+@timeout(120)
+def test_others_are_answered_while_a_large_value_is_read():
+    elements = int(os.environ.get("ELEMENTS", 100000))
+    with server_of(1, threshold=0) as server, server.client() as client:
+        fill(client, elements)
+        with server.client() as other, server.client(timeout=100) as large:
+            for command in (
+                ("SORT", "l", "ALPHA", "DESC", "STORE", "lt"),
+                ("ZUNIONSTORE", "zt", 2, "z", "z"),
+                ("COPY", "h", "ht"),
+                ("HGETALL", "h"),
+            ):
+                done, answered = threading.Event(), 0
+                reading = threading.Thread(target=lambda: (large.read_raw_reply(), done.set()))
+                large.send(*command)
+                reading.start()
+                while not done.is_set():
+                    eq(other.must("HGET", "h", answered), b"%d" % answered)
+                    answered += 1
+                reading.join()
+                print(command[0], answered)
+                assert answered > 10, command
+        eq(client.must("HLEN", "ht"), elements)
+        eq(client.must("LLEN", "lt"), elements)
