@@ -191,7 +191,9 @@ void aside_stop(struct aside *a, uint32_t timeout_ms)
         return;
     int64_t at = clock_wall_ms() + timeout_ms;
     struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
-    if (pthread_timedjoin_np(a->thread, NULL, &until) != 0)
+    if (pthread_timedjoin_np(a->thread, NULL, &until) == 0)
+        __atomic_store_n(&a->started, false, __ATOMIC_RELEASE);
+    else
         LOG_WARNING("A command that runs aside goes on; it will not be answered");
 }
 
