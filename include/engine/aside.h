@@ -24,6 +24,11 @@
  * call_take_back answers false if a key that the command only reads (KEY_RO) does not hold the same
  * value any more, unchanged.
  *
+ * What is not run aside however much it is: what takes elements out (SPOP, LPOP, ZPOPMIN with
+ * large counts, XTRIM, ZREMRANGEBYSCORE ...) or puts in as many as it has arguments; XREAD,
+ * XREADGROUP and XCLAIM; commands on the whole keyspace (KEYS, SORT with patterns that look at
+ * other keys); and all within what may not wait.
+ *
  * One thread runs them one after the other. A client's order of commands stays, since it waits; the
  * effect of a command is logged when it is done, under the shards of its keys.
  */

@@ -196,10 +196,17 @@ void hash_hscan(struct call *call)
     /* As in Redis, options matter only if there is a hash. */
     if (entry != NULL && !scan_read_options(call, 3, SCAN_NO_VALUES, &options))
         return;
+    struct value hash = {0};
+    if (entry != NULL) {
+        hash = entry_value(entry);
+        if (call_aside(call, MIN_OF((uint64_t)options.count, hash_count(hash))))
+            return;
+        call_let_go(call, &hash, 1);
+    }
     scan_begin(call, &reply);
     struct hscan scan = {&options, &reply};
     cursor = entry == NULL ? 0
-                           : hash_scan(entry_value(entry), hash_now(call), cursor,
-                                       (uint64_t)options.count, visit_match, &scan);
+                           : hash_scan(hash, hash_now(call), cursor, (uint64_t)options.count,
+                                       visit_match, &scan);
     scan_end(call, &reply, cursor);
 }

@@ -185,11 +185,16 @@ static void sscan_command(struct call *call)
     /* As in Redis, options matter only if there is a set. */
     if (entry != NULL && !scan_read_options(call, 3, 0, &options))
         return;
+    struct value set = {0};
+    if (entry != NULL) {
+        set = entry_value(entry);
+        if (call_aside(call, MIN_OF((uint64_t)options.count, set_count(set))))
+            return;
+        call_let_go(call, &set, 1);
+    }
     scan_begin(call, &reply);
     struct sscan scan = {&options, &reply};
-    cursor = entry == NULL ? 0
-                           : set_scan(entry_value(entry), cursor, (uint64_t)options.count,
-                                      visit_match, &scan);
+    cursor = entry == NULL ? 0 : set_scan(set, cursor, (uint64_t)options.count, visit_match, &scan);
     scan_end(call, &reply, cursor);
 }
 

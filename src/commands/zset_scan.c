@@ -5,6 +5,7 @@
  */
 #include "commands/scan.h"
 #include "commands/zset.h"
+#include "engine/aside.h"
 
 #define BUCKETS_PER_ITEM 10 /* looked at where members are sparse */
 
@@ -69,8 +70,15 @@ void zset_zscan(struct call *call)
         return;
     if (entry != NULL && !scan_read_options(call, 3, SCAN_NO_SCORES, &options))
         return;
+    struct value z = {0};
+    if (entry != NULL) {
+        z = entry_value(entry);
+        if (call_aside(call, MIN_OF((uint64_t)options.count, zset_count(z))))
+            return;
+        call_let_go(call, &z, 1);
+    }
     scanning.options = &options;
     scan_begin(call, &scanning.reply);
-    cursor = entry != NULL ? scan_value(&scanning, entry_value(entry), cursor) : 0;
+    cursor = entry != NULL ? scan_value(&scanning, z, cursor) : 0;
     scan_end(call, &scanning.reply, cursor);
 }

@@ -82,6 +82,10 @@ def check_sorted(reply):
     eq(set(collections.Counter(reply).values()) - {BLOCK * i for i in range(1, 99)}, set())
 
 
+def check_scan_of_pairs(reply):
+    same(reply[1][1::2], "scan")
+
+
 def check_nothing(_):
     pass
 
@@ -100,6 +104,7 @@ def reads(kind, key, other, to):
             (("HVALS", key), check_values),
             (("HRANDFIELD", key, FIELDS, "WITHVALUES"), check_hash),
             (("HKEYS", key), check_nothing),
+            (("HSCAN", key, 0, "COUNT", 10000), check_scan_of_pairs),
         ]
     if kind == "z":
         return everywhere + [
@@ -112,6 +117,7 @@ def reads(kind, key, other, to):
             (("ZDIFF", 2, key, "none"), check_nothing),
             (("ZRANGESTORE", to, key, 0, -1), check_nothing),
             (("ZRANDMEMBER", key, FIELDS, "WITHSCORES"), check_zset),
+            (("ZSCAN", key, 0, "COUNT", 10000), check_scan_of_pairs),
         ]
     if kind == "s":
         return everywhere + [
@@ -124,6 +130,7 @@ def reads(kind, key, other, to):
             (("SINTERSTORE", to, key, other), check_nothing),
             (("SDIFFSTORE", to, key, other), check_nothing),
             (("SRANDMEMBER", key, 10000), check_set),
+            (("SSCAN", key, 0, "COUNT", 100000), check_nothing),
             (("SINTERCARD", 2, key, other), check_nothing),
         ]
     return everywhere + [
