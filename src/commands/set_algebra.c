@@ -19,11 +19,14 @@ struct operands {
     bool first_missing, any_missing;
 };
 
+enum work { OF_EACH, OF_LEAST }; /* members that are looked at: all, or the smallest set's in all */
+
 /* `count` keys from argument `at` on; the sets may then be read, and nothing else of the keyspace.
  * False after replying WRONGTYPE, or if the command runs aside, with nothing to free. */
-static bool find_operands(struct call *call, uint32_t at, uint32_t count, struct operands *out)
+static bool find_operands(struct call *call, uint32_t at, uint32_t count, enum work work,
+                          struct operands *out)
 {
-    uint64_t members = 0;
+    uint64_t members = 0, least = UINT64_MAX;
     *out = (struct operands){.sets = mem_alloc(count * sizeof *out->sets)};
     for (uint32_t i = 0; i < count; i++) {
         struct key key = call_key(call, at + i);
@@ -35,11 +38,14 @@ static bool find_operands(struct call *call, uint32_t at, uint32_t count, struct
         if (entry != NULL) {
             out->sets[out->count++] = entry_value(entry);
             members += set_count(entry_value(entry));
+            least = MIN_OF(least, (uint64_t)set_count(entry_value(entry)));
         } else {
             out->any_missing = true;
             out->first_missing |= i == 0;
         }
     }
+    if (work == OF_LEAST)
+        members = out->any_missing ? 0 : least * count;
     if (call_aside(call, members)) {
         mem_free(out->sets);
         return false;
@@ -125,7 +131,7 @@ static void intersect(struct operands *operands, struct result *result)
 void set_sinter(struct call *call)
 {
     struct operands operands;
-    if (!find_operands(call, 1, call->argc - 1, &operands))
+    if (!find_operands(call, 1, call->argc - 1, OF_LEAST, &operands))
         return;
     if (operands.any_missing) {
         reply_set(call->reply, 0);
@@ -142,7 +148,7 @@ void set_sinter(struct call *call)
 void set_sinterstore(struct call *call)
 {
     struct operands operands;
-    if (!find_operands(call, 2, call->argc - 2, &operands))
+    if (!find_operands(call, 2, call->argc - 2, OF_LEAST, &operands))
         return;
     struct value stored = set_new_as(ENCODING_LISTPACK, 0);
     if (!operands.any_missing) {
@@ -202,7 +208,8 @@ void set_sintercard(struct call *call)
 {
     struct operands operands;
     struct counting counting;
-    if (!read_counting(call, false, &counting) || !find_operands(call, 2, counting.keys, &operands))
+    if (!read_counting(call, false, &counting) ||
+        !find_operands(call, 2, counting.keys, OF_LEAST, &operands))
         return;
     struct result result = {.most = most_of(&counting)};
     if (!operands.any_missing) {
@@ -229,7 +236,7 @@ static void unite(const struct operands *operands, struct result *result)
 void set_sunion(struct call *call)
 {
     struct operands operands;
-    if (!find_operands(call, 1, call->argc - 1, &operands))
+    if (!find_operands(call, 1, call->argc - 1, OF_EACH, &operands))
         return;
     if (operands.count == 0) {
         reply_set(call->reply, 0);
@@ -254,7 +261,7 @@ void set_sunion(struct call *call)
 void set_sunionstore(struct call *call)
 {
     struct operands operands;
-    if (!find_operands(call, 2, call->argc - 2, &operands))
+    if (!find_operands(call, 2, call->argc - 2, OF_EACH, &operands))
         return;
     struct value stored = set_new_as(ENCODING_INTSET, 0);
     struct result result = {.set = &stored, .limits = set_limits_of(call), .most = UINT64_MAX};
@@ -318,7 +325,8 @@ void set_sunioncard(struct call *call)
 {
     struct operands operands;
     struct counting counting;
-    if (!read_counting(call, true, &counting) || !find_operands(call, 2, counting.keys, &operands))
+    if (!read_counting(call, true, &counting) ||
+        !find_operands(call, 2, counting.keys, OF_EACH, &operands))
         return;
     uint64_t most = most_of(&counting);
     qsort(operands.sets, operands.count, sizeof *operands.sets, by_count);
@@ -378,7 +386,7 @@ static void order_others(struct operands *operands)
 void set_sdiff(struct call *call)
 {
     struct operands operands;
-    if (!find_operands(call, 1, call->argc - 1, &operands))
+    if (!find_operands(call, 1, call->argc - 1, OF_EACH, &operands))
         return;
     struct result result = {.most = UINT64_MAX, .limits = set_limits_of(call)};
     if (operands.first_missing) {
@@ -402,7 +410,7 @@ void set_sdiff(struct call *call)
 void set_sdiffstore(struct call *call)
 {
     struct operands operands;
-    if (!find_operands(call, 2, call->argc - 2, &operands))
+    if (!find_operands(call, 2, call->argc - 2, OF_EACH, &operands))
         return;
     struct value stored = set_new_as(ENCODING_INTSET, 0);
     struct result result = {.set = &stored, .limits = set_limits_of(call), .most = UINT64_MAX};
@@ -418,7 +426,8 @@ void set_sdiffcard(struct call *call)
 {
     struct operands operands;
     struct counting counting;
-    if (!read_counting(call, false, &counting) || !find_operands(call, 2, counting.keys, &operands))
+    if (!read_counting(call, false, &counting) ||
+        !find_operands(call, 2, counting.keys, OF_EACH, &operands))
         return;
     struct result result = {.most = most_of(&counting)};
     if (!operands.first_missing) {

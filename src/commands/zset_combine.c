@@ -319,12 +319,15 @@ static void store_result(struct call *call, struct combining *c)
         log_result(call, target.name, c->result);
 }
 
+/* How many are looked at. */
 static uint64_t members_of(const struct combining *c)
 {
-    uint64_t members = 0;
-    for (uint32_t i = 0; i < c->sources; i++)
+    uint64_t members = 0, least = UINT64_MAX;
+    for (uint32_t i = 0; i < c->sources; i++) {
         members += c->source[i].count;
-    return members;
+        least = MIN_OF(least, (uint64_t)c->source[i].count);
+    }
+    return c->operation == INTER ? least * c->sources : members;
 }
 
 static void let_go(struct call *call, const struct combining *c)

@@ -1,4 +1,5 @@
-/* test_pin.c - pinned values: who changes or frees them waits, whoever moves their keys does not. */
+/* test_pin.c - pinned values: who changes or frees them waits, whoever moves their keys does not.
+ */
 #include "world.h"
 
 #include <pthread.h>
