@@ -593,7 +593,7 @@ def test_paused_writes():
         s = Scene(server)
         waiting, late, pusher = (server.client() for _ in range(3))
         late_id = late.command("CLIENT", "ID")
-        waiting.send("BLPOP", "k", 0.1)
+        waiting.send("BLPOP", "k", 1)
         wait_until(lambda: s.blocked() == 1)
         s.control.must("CLIENT", "PAUSE", 100000, "WRITE")
         eq(waiting.read(), None)
