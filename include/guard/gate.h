@@ -142,7 +142,8 @@ bool gate_allows(struct gate *gate, enum gate_class class, uint64_t bytes);
 
 struct gate_limits {
     uint64_t available;           /* bytes of the volume, at the sample */
-    int64_t taken_at_sample;      /* taken_bytes of the stats, just before it */
+    int64_t taken_at_sample;      /* so many of taken_bytes it counts; see volume_taken */
+    uint64_t given_by_sample;     /* given_back, once all has gone that was going then */
     uint64_t ceiling;             /* for own bytes; UINT64_MAX = none */
     uint64_t floor[GATE_CLASSES]; /* bytes that must stay free after an allocation of the class */
     uint64_t log_step;            /* how far ahead of its end a log is allocated; 0 = not at all */

@@ -171,7 +171,8 @@ void guard_metrics(struct guard *g, struct bytes *out); /* Prometheus text, name
 
 struct guard_sample {
     struct file_volume volume;
-    int64_t taken;   /* taken_bytes of the gate, just before */
+    int64_t taken;   /* so many of the gate's taken_bytes it counts at least: see volume_taken */
+    uint64_t given;  /* the gate's given_back, once all has gone that was going then */
     uint64_t own;    /* bytes of blocks of our own files, just before */
     uint64_t device; /* st_dev of dir; another one than before: the mount is gone */
     int error;       /* positive errno of the last try, which left the rest as it was; 0 = good */

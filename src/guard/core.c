@@ -139,13 +139,17 @@ static struct budget_settings budget_settings(const struct guard_options *o)
     };
 }
 
-/* Own bytes now, and what the volume offered less what we took since, or more what we gave back. */
+/* Own bytes now, and what the volume offered less what we took since, or more what we gave back.
+ * Files without a name count as gone, and what was going at the sample and still is (of them or
+ * others) as not taken since. */
 static struct budget_inputs budget_inputs(const struct core *core)
 {
     const struct core_inputs *in = &core->in;
     const struct file_volume *v = &in->sample.volume;
     uint64_t own = in->gate.own_bytes ? in->gate.own_bytes : in->sample.own;
-    int64_t taken = in->gate.taken_bytes - in->sample.taken - (int64_t)in->gate.leaving;
+    uint64_t going = minus(in->sample.given, in->gate.given_back);
+    int64_t taken = in->gate.taken_bytes - in->sample.taken;
+    taken -= (int64_t)MAX_OF(in->gate.leaving, going);
     uint64_t available = taken > 0 ? minus(v->available, (uint64_t)taken)
                                    : MIN_OF(v->available + (uint64_t)-taken, v->total);
     return (struct budget_inputs){

@@ -241,12 +241,13 @@ static bool released(struct gate *gate, enum gate_class class, int result)
 
 /* ---- admission ---- */
 
-/* Lock held. */
+/* Lock held. What was going at the sample and still is has not been taken since. */
 static uint64_t free_now(const struct gate *gate)
 {
     const struct gate_limits *limits = &gate->limits;
     uint64_t own = gate->stats.own_bytes, left = limits->available;
-    int64_t taken = gate->stats.taken_bytes - limits->taken_at_sample;
+    uint64_t going = minus(limits->given_by_sample, gate->stats.given_back);
+    int64_t taken = gate->stats.taken_bytes - limits->taken_at_sample - (int64_t)going;
     if (taken > 0)
         left = minus(left, (uint64_t)taken);
     else if (left < UINT64_MAX + (uint64_t)taken) /* not above the type's end */

@@ -164,6 +164,7 @@ static void set_limits(struct guard *g, const struct core *core)
     struct gate_limits limits = {
         .available = core->sampled ? core->in.sample.volume.available : UINT64_MAX,
         .taken_at_sample = core->in.sample.taken,
+        .given_by_sample = core->in.sample.given,
         .ceiling = core->options.enabled ? core->budget.ceiling : UINT64_MAX,
         .log_step = core->out.log_step,
         .refuse = core->out.mount_lost ? ENODEV : 0,

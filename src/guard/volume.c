@@ -115,6 +115,7 @@ static int look(const struct volume *v, const char *dir, struct guard_sample *sa
         sample->volume = volume;
         sample->own = before.own_bytes;
         sample->taken = taken;
+        sample->given = after.given_back + after.giving;
     }
     return 0;
 }

@@ -196,9 +196,10 @@ def test_values_that_compress_no_more():
 
 
 def test_values_that_compress_no_more_on_a_slow_disk():
-    """The same where allocating a base takes long: what has been allocated of it by then is not
-    taken for a neighbour's, on top of what was reserved.
+    """The same where allocating a base takes long, and removing an old one: what has been allocated
+    by then is not taken for a neighbour's, on top of what was reserved, nor what is still going.
     """
     values_that_compress_no_more(
-        "--enable-debug-command", "yes", "--disk-fault", "op=allocate,stall=5"
+        *("--enable-debug-command", "yes"),
+        *("--disk-fault", "op=allocate,stall=5", "op=remove,stall=150"),
     )

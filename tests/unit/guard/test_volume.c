@@ -130,6 +130,13 @@ static void the_truth_lies_within_the_doubt(void **state)
         int64_t taken = volume_taken(&before, &m.stats, &doubt);
         assert_true(taken <= truth);
         assert_true(truth <= taken + (int64_t)doubt);
+        /* and whatever happens later, no more is thought to be free than is */
+        uint64_t given = m.stats.given_back + m.stats.giving;
+        for (uint64_t i = 0; i < many; i++) {
+            happen(&m, &rand);
+            int64_t going = given > m.stats.given_back ? (int64_t)(given - m.stats.given_back) : 0;
+            assert_true(truth + m.stats.taken_bytes - taken - going >= m.true_taken);
+        }
     }
 }
 
@@ -203,6 +210,62 @@ static void a_slow_allocation_is_hardly_in_doubt(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+struct removal {
+    struct gate *gate;
+    const char *path;
+    int result;
+};
+
+static void *remove_it(void *arg)
+{
+    struct removal *r = arg;
+    r->result = gate_remove(r->gate, r->path);
+    return NULL;
+}
+
+/* A file that was going at the sample and still is, slowly: as much is free as the sample says. */
+static void what_is_going_was_not_taken(void **state)
+{
+    char dir[] = "/tmp/spillway-volume-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/old", dir);
+    struct gate *gate = gate_create(NULL);
+    struct gate_file *file;
+    static const char data[256 * KIB];
+    assert_int_equal(gate_open(gate, path, FILE_CREATE, GATE_COMPACTION, &file), 0);
+    assert_int_equal(gate_write(file, data, sizeof(data), 0, NULL), 0);
+    gate_close(file);
+    struct file_fault slow;
+    assert_true(file_fault_parse(SLICE("op=remove,stall=300"), &slow));
+    assert_true(file_fault_add(&slow) > 0);
+    pthread_t thread;
+    struct removal r = {.gate = gate, .path = path};
+    assert_int_equal(pthread_create(&thread, NULL, remove_it, &r), 0);
+    struct gate_stats stats;
+    do {
+        gate_stats(gate, &stats);
+    } while (stats.giving == 0 && stats.own_bytes != 0);
+    uint64_t doubt, looks = 0;
+    struct gate_limits limits = {.available = MIB, .ceiling = UINT64_MAX};
+    limits.taken_at_sample = volume_taken(&stats, &stats, &doubt);
+    limits.given_by_sample = stats.given_back + stats.giving;
+    assert_int_equal(doubt, stats.giving);
+    gate_set_limits(gate, &limits);
+    do {
+        assert_int_equal(gate_free_bytes(gate), MIB);
+        gate_stats(gate, &stats);
+        looks++;
+        usleep(1000);
+    } while (stats.giving);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    file_fault_clear();
+    assert_int_equal(r.result, 0);
+    assert_int_equal(gate_free_bytes(gate), MIB);
+    print_message("%llu looks\n", (unsigned long long)looks);
+    gate_destroy(gate);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +275,7 @@ int main(void)
         cmocka_unit_test(what_is_being_given_back_is_in_doubt),
         cmocka_unit_test(the_truth_lies_within_the_doubt),
         cmocka_unit_test(a_slow_allocation_is_hardly_in_doubt),
+        cmocka_unit_test(what_is_going_was_not_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
