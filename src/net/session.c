@@ -50,7 +50,7 @@
 #define THROTTLE_BUDGET ((uint64_t)256 << 20)
 #define VECTORS_MAX     64                 /* of one send */
 #define SENDS_MAX       8                  /* of one session in a row */
-#define SEND_MOST       ((size_t)1 << 20)  /* bytes of one session in a turn: some 0.3 ms */
+#define SEND_MOST       ((size_t)2 << 20)  /* bytes of one session in a turn: some 0.5 ms */
 #define PARK_MAX        ((size_t)16 << 10) /* bytes of replies, beside references */
 #define PARK_CAP        ((size_t)64 << 10) /* memory of a parked buffer */
 
