@@ -23,6 +23,7 @@
 #include "engine/aside.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -123,6 +124,8 @@ static void *run(void *context)
     struct aside *a = context;
     mem_thread_join();
     (void)!nice(ASIDE_NICE); /* of this thread alone */
+    /* Being woken does not interrupt whoever woke it. */
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
     pthread_setname_np(pthread_self(), "aside");
     pthread_mutex_lock(&a->mutex);
     while (!a->stop) {

@@ -14,6 +14,7 @@
 #include "persist/lazyfree.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -58,6 +59,8 @@ static void *run(void *arg)
     struct lazyfree *l = arg;
     mem_thread_join();
     (void)!nice(FREEING_NICE); /* of this thread alone */
+    /* Being woken does not interrupt whoever woke it. */
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
     const uint64_t *freed_bytes = mem_thread_freed();
     RELAXED_ADD(&l->announced, *freed_bytes);
     __atomic_store_n(&l->freed_bytes, freed_bytes, __ATOMIC_RELEASE);
