@@ -5,7 +5,7 @@ a place of its own; on the bounds, too, one of the two numbers is drawn from a r
 which are no geohashes, are stored where nothing is looked for. Where sorted sets of others are
 searched too, whose members share places, nothing is counted: see `shared_places`.
 """
-from differential import Step, dump, generator
+from differential import Step, digest_value, dump, generator
 
 LON, LAT = 180.0, 85.05112878
 CITIES = ((13.361389, 38.115556), (15.087269, 37.502669), (-122.4, 37.8), (179.99, -16.8), (0, 0))
@@ -201,7 +201,7 @@ def odd_scores(g):
 def look(g):
     target = key(g)
     return [
-        Step(b"DEBUG", b"DIGEST-VALUE", target, fixed=True),
+        *digest_value(target),
         Step(b"DUMP", target, compare=dump, fixed=True),
         Step(b"ZREM", target, member(g)),
     ]

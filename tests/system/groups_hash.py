@@ -1,6 +1,7 @@
 """Generators for the commands of group hash."""
 from differential import (
     Step,
+    digest_value,
     dump,
     encoding,
     generator,
@@ -155,7 +156,7 @@ def copy_and_rename(g):
 def digest_and_dump(g):
     key = g.key()
     return [
-        Step(b"DEBUG", b"DIGEST-VALUE", key, fixed=True),
+        *digest_value(key),
         Step(b"DUMP", key, compare=dump, fixed=True),
         Step(b"MEMORY", b"USAGE", key, compare=same_kind, fixed=True),
     ]

@@ -1,5 +1,5 @@
 """Generators for the commands of group list."""
-from differential import Step, dump, encoding, exact, generator, same_kind
+from differential import Step, digest_value, dump, encoding, exact, generator, same_kind
 
 BOUND = b"-ERR value is out of range, value must between -9223372036854775807 "
 
@@ -147,7 +147,7 @@ def copy_and_rename(g):
 def digest_and_dump(g):
     key = g.key()
     return [
-        Step(b"DEBUG", b"DIGEST-VALUE", key, fixed=True),
+        *digest_value(key),
         Step(b"DUMP", key, compare=dump, fixed=True),
         Step(b"MEMORY", b"USAGE", key, compare=same_kind, fixed=True),
     ]

@@ -1,6 +1,7 @@
 """Generators for the commands of group set."""
 from differential import (
     Step,
+    digest_value,
     dump,
     generator,
     member,
@@ -179,7 +180,7 @@ def copy_and_rename(g):
 def digest_and_dump(g):
     key = g.key()
     return [
-        Step(b"DEBUG", b"DIGEST-VALUE", key, fixed=True),
+        *digest_value(key),
         Step(b"DUMP", key, compare=dump, fixed=True),
         Step(b"MEMORY", b"USAGE", key, compare=same_kind, fixed=True),
     ]

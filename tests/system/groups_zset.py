@@ -1,5 +1,6 @@
 """Generators for the commands of group zset."""
-from differential import Step, dump, generator, same_kind, scores, set_encoding, walked
+from differential import Step, digest_value, dump, generator, same_kind, scores, set_encoding
+from differential import walked
 
 SCORES = (
     b"0", b"-0", b"1", b"1", b"2", b"3", b"-1", b"1.5", b"0.1", b"-2.25", b"1e20", b"1e-7", b"inf",
@@ -225,7 +226,7 @@ def copy_and_rename(g):
 def digest_and_dump(g):
     key = g.key()
     return [
-        Step(b"DEBUG", b"DIGEST-VALUE", key, fixed=True),
+        *digest_value(key),
         Step(b"DUMP", key, compare=dump, fixed=True),
         Step(b"MEMORY", b"USAGE", key, compare=same_kind, fixed=True),
     ]
