@@ -1,8 +1,8 @@
 /* hold.h - a hold: the shard locks one command (or transaction, or slice of background work) has
  * taken.
  *
- * Lock order of the whole server: client registry < shard locks, ascending < snapshot capture
- * buffers < propagation log < leaf locks (stats, log ring). A hold takes all its locks at once,
+ * Lock order of the whole server: client registry < shard locks, ascending < lock of the pins
+ * (pin.h) < snapshot capture buffers < propagation log < leaf locks (stats, log ring). A hold takes all its locks at once,
  * ascending, and is never extended. This is the only module that touches a shard's lock.
  */
 #ifndef SPILLWAY_KEYSPACE_HOLD_H

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+from crowd import Crowd
 from harness import Closed, ReplyError, Server, encode, eq, timeout, wait_until
 
 SECONDS = float(os.environ.get("ITER", 1000)) / 600  # how long each stress runs
@@ -145,43 +146,23 @@ def reads(kind, key, other, to):
 # ---- who does what ----
 
 
-class Crowd:
-    """Threads with a connection each that act until the time is over."""
+class Clients(Crowd):
+    """Threads with a connection each, a new one when it was killed, that take steps."""
 
     def __init__(self, server, seed):
-        self.server, self.seed = server, seed
+        super().__init__(server, seed, SECONDS)
         self.generations = itertools.count(1)
-        self.wrong, self.threads = [], []
         self.answered = collections.Counter()
-        self.end = time.monotonic() + SECONDS
 
-    def add(self, count, step, pause=0.0):
-        for _ in range(count):
-            rng = random.Random(self.seed * 1000 + len(self.threads))
-            args = (step, rng, pause)
-            self.threads.append(threading.Thread(target=self._run, args=args, daemon=True))
-
-    def _run(self, step, rng, pause):
-        try:
-            while time.monotonic() < self.end and not self.wrong:
-                try:
-                    with self.server.client() as client:
-                        while time.monotonic() < self.end and not self.wrong:
-                            step(self, client, rng)
-                            time.sleep(pause * rng.random())
-                except (Closed, ConnectionError):
-                    pass  # killed
-        except BaseException as error:
-            self.wrong.append(error)
-
-    def run(self):
-        for thread in self.threads:
-            thread.start()
-        for thread in self.threads:
-            thread.join(SECONDS + 60)
-            assert not thread.is_alive(), "a client hangs"
-        if self.wrong:
-            raise self.wrong[0]
+    def act(self, step, rng, pause=0.0):
+        while self.going():
+            try:
+                with self.server.client() as client:
+                    while self.going():
+                        step(self, client, rng)
+                        time.sleep(pause * rng.random())
+            except (Closed, ConnectionError):
+                pass  # killed
 
 
 def key_of(kind, rng):
@@ -323,7 +304,7 @@ def stress(threads, *args):
     seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
     print("seed", seed)
     with server_of(threads, *args) as server:
-        crowd = Crowd(server, seed)
+        crowd = Clients(server, seed)
         crowd.add(5, reader)
         crowd.add(2, writer, 0.002)
         crowd.add(1, remover, 0.01)

@@ -7,45 +7,20 @@ import subprocess
 import threading
 import time
 
+from crowd import Crowd
 from harness import Closed, Server, Skip, eq, timeout, wait_until
 
 SECONDS = float(os.environ.get("ITER", 1000)) / 500  # how long each runs
 QUEUES = [f"q{i}" for i in range(6)]
 
 
-class Crowd:
-    """Threads that act until the time is over; what they pushed and got."""
+class Users(Crowd):
+    """... of queues: what they pushed and got."""
 
     def __init__(self, server, seed):
-        self.server = server
-        self.seed = seed
+        super().__init__(server, seed, SECONDS)
         self.lock = threading.Lock()
-        self.pushed, self.got, self.wrong, self.ids = [], [], [], []
-        self.end = time.monotonic() + SECONDS
-        self.threads = []
-
-    def add(self, count, action):
-        for _ in range(count):
-            rng = random.Random(self.seed * 1000 + len(self.threads))
-            self.threads.append(threading.Thread(target=self._run, args=(action, rng), daemon=True))
-
-    def _run(self, action, rng):
-        try:
-            action(self, rng)
-        except BaseException as error:
-            self.wrong.append(error)
-
-    def going(self):
-        return time.monotonic() < self.end and not self.wrong
-
-    def run(self):
-        for thread in self.threads:
-            thread.start()
-        for thread in self.threads:
-            thread.join(SECONDS + 60)
-            assert not thread.is_alive(), "a client hangs"
-        if self.wrong:
-            raise self.wrong[0]
+        self.pushed, self.got, self.ids = [], [], []
 
 
 def pusher(crowd, rng):
@@ -180,7 +155,7 @@ def test_every_element_goes_to_one():
     print("seed", seed)
     for args in (("--io-threads", "4"), ("--io-threads", "1")):
         with Server(*args) as server:
-            crowd = Crowd(server, seed)
+            crowd = Users(server, seed)
             crowd.add(3, pusher)
             crowd.add(6, popper)
             crowd.add(3, mover)
@@ -270,7 +245,7 @@ def test_the_log_replays_to_the_same():
     seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
     print("seed", seed)
     with Server("--io-threads", "4", "--appendonly", "yes") as server:
-        crowd = Crowd(server, seed)
+        crowd = Users(server, seed)
         crowd.add(2, pusher)
         crowd.add(4, popper)
         crowd.add(2, mover)
