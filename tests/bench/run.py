@@ -4,11 +4,14 @@
     run.py [-l] [-r ROUNDS] [--quick] [NAME ...]
 
 What is measured is the server's CPU time per request, which a noisy machine disturbs far less than
-seconds: the server is pinned to CPU 0 and the load generator (redis-benchmark) to CPU 1; the two
-servers take turns (A B A B ...) and medians are compared. User and system time are told apart by
-the proportion the kernel accounts. Memory is resident bytes over an empty server. Each benchmark
-prints its rows with the target it is held to; the exit code is 1 if a target was missed. NAMEs are
-parts of benchmark names; all run in about five minutes.
+seconds: the server is pinned to CPU 0 and the load generator to CPU 1. The two servers take turns in
+short bursts (A B B A ...); what is compared is the median of the ratios of neighbouring bursts, so
+that what slows the machine for a while slows both. The generator (load.c) keeps either server busy,
+which redis-benchmark does not: a server that is faster than its load is measured falling asleep and
+waking up. User and system time are told apart by the proportion the kernel accounts. Memory is
+resident bytes over an empty server. Each benchmark prints its rows with the target it is held to;
+the exit code is 1 if a target was missed. NAMEs are parts of benchmark names; all run in about ten
+minutes.
 
 Environment: SPILLWAY_SERVER and REDIS_SERVER choose other binaries, SPILLWAY_ARGS adds arguments to
 the first.
@@ -41,10 +44,12 @@ from harness import (
 RANDOM = "__rand_int__"
 ELEMENT = f"element:{RANDOM}"
 XADD = ("XADD", "events", "*", "sensor", "1234", "temperature", "19.8")
-ZADD = ("ZADD", "ranking", RANDOM, ELEMENT)
-KEYS = ("-r", 100000)
+GET = ("GET", f"key:{RANDOM}")
+SET = ("SET", f"key:{RANDOM}", "x" * 100)
+HUNDRED = ("-t", "set", "-d", 100)  # redis-benchmark's SET of values of 100 bytes
 SERVER_CPU, LOAD_CPU = "0", "1"
-ECHO = os.path.join(ROOT, "build", "tests", "bench", "echo")
+ECHO, LOAD = (os.path.join(ROOT, "build", "tests", "bench", name) for name in ("echo", "load"))
+BURSTS = 5  # of which a round of a server consists
 
 
 class Options:
@@ -97,54 +102,76 @@ def redis(*args, cpus=SERVER_CPU):
 # --- load -----------------------------------------------------------------------------------------
 
 
-def benchmark_command(port, requests, *args, cpus=LOAD_CPU):
-    return [
-        "taskset",
-        "-c",
-        cpus,
-        "redis-benchmark",
-        "-p",
-        str(port),
-        "-n",
-        str(requests),
-        "-q",
-        *map(str, args),
-    ]
+def redis_benchmark(port, requests, *args, cpus=LOAD_CPU):
+    """Its command line; args are its own."""
+    words = ["redis-benchmark", "-p", port, "-n", requests, "-q", *args]
+    return ["taskset", "-c", cpus, *map(str, words)]
+
+
+def generator(port, requests, clients, pipeline, span, *words, cpus=LOAD_CPU):
+    """The command line of load.c: `words` is the command, `span` what random numbers are below."""
+    args = [LOAD, port, clients, pipeline, requests, span, *words]
+    return ["taskset", "-c", cpus, *map(str, args)]
 
 
 class Cost:
-    """CPU per request of one server over some rounds, in nanoseconds."""
+    """CPU per request of one server over some bursts, in nanoseconds."""
 
     def __init__(self):
         self.totals, self.users, self.rates = [], [], []
 
-    def measure(self, pid, port, requests, *args, cpus=LOAD_CPU):
-        before, split = cpu_ns(pid), cpu_split(pid)
+    def measure(self, server, requests, *args, cpus=LOAD_CPU, load=generator):
+        """One burst: `requests` of what `args` tell the generator; server has a pid and a port."""
+        before, split = cpu_ns(server.pid), cpu_split(server.pid)
         began = time.monotonic()
         done = subprocess.run(
-            benchmark_command(port, requests, *args, cpus=cpus),
+            load(server.port, requests, *args, cpus=cpus),
             capture_output=True,
             text=True,
             check=False,
         )
         seconds = time.monotonic() - began
         if done.returncode != 0 or "rror" in done.stdout:
-            raise SystemExit(f"redis-benchmark failed: {done.stdout[-500:]}{done.stderr[-500:]}")
-        total = cpu_ns(pid) - before
-        user, system = (b - a for a, b in zip(split, cpu_split(pid)))
+            raise SystemExit(f"the load failed: {done.stdout[-500:]}{done.stderr[-500:]}")
+        total = cpu_ns(server.pid) - before
+        user, system = (b - a for a, b in zip(split, cpu_split(server.pid)))
         self.totals.append(total / requests)
-        self.users.append(user / max(user + system, 0.01))
+        self.users.append((user, system))
         self.rates.append(requests / seconds)
 
-    @property
-    def median(self):
-        return statistics.median(self.totals)
+    def ratio(self, other):
+        """Median of the ratios to the bursts of another that were measured beside them."""
+        return statistics.median(a / b for a, b in zip(self.totals, other.totals))
 
     def text(self):
-        total, share = self.median, statistics.median(self.users)
-        return (
-            f"{total / 1000:.2f} us {share * total / 1000:.2f}u {(1 - share) * total / 1000:.2f}s"
-        )
+        total = statistics.median(self.totals) / 1000
+        user, system = (sum(part) for part in zip(*self.users))
+        share = user / max(user + system, 0.01)
+        return f"{total:.2f} us {share * total:.2f}u {(1 - share) * total:.2f}s"
+
+
+def take_turns(servers, requests, *args, **options):
+    """The costs of two servers under the same load, measured in bursts by turns."""
+    costs = (Cost(), Cost())
+    count = max(int(requests * Options.scale) // BURSTS, 1)
+    for server in servers:
+        Cost().measure(server, count, *args, **options)  # warms up
+    for turn in range(Options.rounds * BURSTS):
+        for side in (0, 1) if turn % 2 else (1, 0):
+            costs[side].measure(servers[side], count, *args, **options)
+    return costs
+
+
+def ratio_row(name, costs, target=None):
+    ratio = costs[0].ratio(costs[1])
+    Table.row(
+        name,
+        costs[0].text(),
+        costs[1].text(),
+        f"{ratio:.2f}x",
+        "" if target is None else f"<={target:.2f}x",
+        None if target is None else ratio <= target,
+    )
 
 
 def fill_keys(server, count, make, batch=20000):
@@ -177,35 +204,20 @@ def set_requests(value_bytes, ttl=False, pool=256):
     )
 
 
-def in_turns(workloads, prepare=None):
-    """Measures each workload (name, target, requests, arguments) on both servers by turns; prints a
-    row for each.
+def compare(workloads, prepare=None, **options):
+    """Measures each workload (name, target, requests a round, arguments of the generator) on both
+    servers by turns; prints a row for each.
     """
-    costs = {(w[0], side): Cost() for w in workloads for side in (0, 1)}
     servers = (spillway(), redis())
     try:
         for server in servers:
             if prepare:
                 prepare(server)
-        for turn in range(Options.rounds + 1):  # the first warms up, shorter
-            for side, server in enumerate(servers):
-                for name, _, requests, args in workloads:
-                    count = int(requests * Options.scale * (0.2 if turn == 0 else 1))
-                    cost = Cost() if turn == 0 else costs[name, side]
-                    cost.measure(server.pid, server.port, count, *args)
+        for name, target, requests, args in workloads:
+            ratio_row(name, take_turns(servers, requests, *args, **options), target)
     finally:
         for server in servers:
             server.kill()
-    for name, target, _, _ in workloads:
-        ours, theirs = costs[name, 0], costs[name, 1]
-        Table.row(
-            name,
-            ours.text(),
-            theirs.text(),
-            f"{ours.median / theirs.median:.2f}x",
-            f"<={target:.2f}x",
-            ours.median / theirs.median <= target,
-        )
 
 
 # --- the benchmarks -------------------------------------------------------------------------------
@@ -213,47 +225,56 @@ def in_turns(workloads, prepare=None):
 
 def bench_p1():
     """GET and SET without pipelining, 50 clients."""
-    in_turns(
+    compare(
         [
-            ("get-p1", 1.00, 150000, ("-t", "get", "-c", 50)),
-            ("set-p1", 1.00, 150000, ("-t", "set", "-c", 50)),
+            ("get-p1", 1.00, 150000, (50, 1, 1, *GET)),
+            ("set-p1", 1.00, 150000, (50, 1, 1, *SET)),
         ],
     )
+
+
+def million_keys(server):
+    fill_keys(server, 1000000, set_requests(100))
 
 
 def bench_p16():
     """GET and SET in pipelines of 16 on a million keys of 16 bytes with values of 100."""
-    in_turns(
+    compare(
         [
-            ("get-p16", 0.40, 2000000, ("-t", "get", "-c", 50, "-P", 16, "-r", 1000000)),
-            ("set-p16", 0.45, 2000000, ("-t", "set", "-c", 50, "-P", 16, "-r", 1000000, "-d", 100)),
+            ("get-p16", 0.40, 1000000, (50, 16, 1000000, *GET)),
+            ("set-p16", 0.45, 1000000, (50, 16, 1000000, *SET)),
         ],
-        prepare=lambda server: fill_keys(server, 1000000, set_requests(100)),
+        million_keys,
     )
 
 
 def bench_get64k():
-    """GET of a value of 64 KiB."""
+    """GET of a value of 64 KiB, by redis-benchmark, to which it costs as much as to a server; and
+    by a generator that keeps the server busy.
+    """
 
     def prepare(server):
         with server.client() as client:
             client.must("SET", "big", letters(65536))
 
-    in_turns([("get-64k", 0.75, 100000, ("-c", 50, "GET", "big"))], prepare)
+    row = ("get-64k", 0.75, 100000, ("-c", 50, "GET", "big"))
+    compare([row], prepare, load=redis_benchmark)
+    compare([("get-64k busy", None, 100000, (50, 1, 1, "GET", "big"))], prepare)
 
 
 def bench_mset10():
-    """MSET of ten keys, as redis-benchmark has it."""
-    in_turns([("mset-10", 0.80, 100000, ("-t", "mset", "-c", 50, "-r", 1000000))])
+    """MSET of ten keys of a million."""
+    words = ("MSET", *(word for _ in range(10) for word in SET[1:]))
+    compare([("mset-10", 0.80, 100000, (50, 1, 1000000, *words))])
 
 
 def bench_types():
     """Lists, sets, hashes, sorted sets and streams, 50 clients in pipelines of 16.
 
-    Adding is what redis-benchmark's own tests of that name do: LPUSH of three bytes to one list,
-    SADD and HSET of one of 100,000 names to one set and one hash, which are full after the first
-    turns. ZADD gives one of 200,000 members another score. The rows "-keys" do the same to one of
-    100,000 small lists, sets and hashes, as caches have them.
+    LPUSH puts three bytes at one list, SADD and HSET one of 100,000 names into one set and one
+    hash, which are full after the first bursts. ZADD gives one of 200,000 members another score.
+    The rows "-keys" do the same to one of 100,000 small lists, sets and hashes, as caches have
+    them.
     """
 
     def prepare(server):
@@ -265,80 +286,78 @@ def bench_types():
                 ]
                 client.must("ZADD", "ranking", *pairs)
 
-    piped = ("-c", 50, "-P", 16)
-    in_turns(
+    names, members = (50, 16, 100000), (50, 16, 200000)
+    compare(
         [
-            ("lpush", 0.65, 500000, piped + ("-t", "lpush")),
-            ("lrange-100", 0.55, 50000, piped + ("LRANGE", "row", "0", "99")),
-            ("sadd", 0.50, 500000, piped + ("-r", 100000, "-t", "sadd")),
-            ("hset", 0.60, 500000, piped + ("-r", 100000, "-t", "hset")),
-            ("lpush-keys", 0.65, 300000, piped + KEYS + ("LPUSH", f"list:{RANDOM}", "xxx")),
-            ("sadd-keys", 0.50, 300000, piped + KEYS + ("SADD", f"set:{RANDOM}", ELEMENT)),
-            ("hset-keys", 0.60, 300000, piped + KEYS + ("HSET", f"hash:{RANDOM}", "field", "xxx")),
-            ("zadd", 0.50, 200000, piped + ("-r", 200000, *ZADD)),
-            ("zrank", 0.50, 200000, piped + ("-r", 200000, "ZRANK", "ranking", ELEMENT)),
-            ("zrange-100", 0.55, 50000, piped + ("ZRANGE", "ranking", "1000", "1099")),
-            ("xadd", 0.65, 300000, piped + XADD),
+            ("lpush", 0.65, 500000, (*names, "LPUSH", "mylist", "xxx")),
+            ("lrange-100", 0.55, 50000, (*names, "LRANGE", "row", "0", "99")),
+            ("sadd", 0.50, 1000000, (*names, "SADD", "myset", ELEMENT)),
+            ("hset", 0.60, 500000, (*names, "HSET", "myhash", ELEMENT, "xxx")),
+            ("lpush-keys", 0.65, 300000, (*names, "LPUSH", f"list:{RANDOM}", "xxx")),
+            ("sadd-keys", 0.50, 300000, (*names, "SADD", f"set:{RANDOM}", ELEMENT)),
+            ("hset-keys", 0.60, 300000, (*names, "HSET", f"hash:{RANDOM}", "field", "xxx")),
+            ("zadd", 0.50, 200000, (*members, "ZADD", "ranking", RANDOM, ELEMENT)),
+            ("zrank", 0.50, 200000, (*members, "ZRANK", "ranking", ELEMENT)),
+            ("zrange-100", 0.55, 50000, (*names, "ZRANGE", "ranking", "1000", "1099")),
+            ("xadd", 0.65, 300000, (*names, *XADD)),
         ],
         prepare,
     )
 
 
-def bench_echo():
-    """The floor: a bare libuv echo and redis-server, 50 clients, no pipelining."""
-    if not os.path.exists(ECHO):
-        raise SystemExit(f"{ECHO} is not there: make bench builds it")
-    port = free_port()
-    echo = subprocess.Popen(["taskset", "-c", SERVER_CPU, ECHO, str(port)], stdout=subprocess.PIPE)
-    echo.stdout.readline()
-    floor, theirs = Cost(), Cost()
-    args = ("-t", "get", "-c", 50)
-    with redis() as server:
-        try:
-            for turn in range(Options.rounds):
-                floor.measure(echo.pid, port, int(150000 * Options.scale), *args)
-                theirs.measure(server.pid, server.port, int(150000 * Options.scale), *args)
-        finally:
-            echo.kill()
-            echo.wait()
-    Table.row(
-        "libuv echo (floor)", floor.text(), theirs.text(), f"{floor.median / theirs.median:.2f}x"
+def bench_redis_benchmark():
+    """What redis-benchmark shows in pipelines of 16: it costs more than a server does, so that a
+    fast one waits for it; for comparison with what others measure.
+    """
+    piped = ("-c", 50, "-P", 16)
+    compare(
+        [
+            ("get by redis-benchmark", None, 1000000, (*piped, "-r", 1000000, "-t", "get")),
+            ("set by redis-benchmark", None, 1000000, (*piped, "-r", 1000000, *HUNDRED)),
+            ("sadd by redis-benchmark", None, 500000, (*piped, "-r", 100000, "-t", "sadd")),
+        ],
+        million_keys,
+        load=redis_benchmark,
     )
 
 
+def bench_echo():
+    """The floor: a bare libuv echo and redis-server, 50 clients, no pipelining."""
+    port = free_port()
+    echo = subprocess.Popen(["taskset", "-c", SERVER_CPU, ECHO, str(port)], stdout=subprocess.PIPE)
+    echo.stdout.readline()
+    echo.port = port
+    with redis() as server:
+        try:
+            costs = take_turns((echo, server), 150000, 50, 1, 1, *GET)
+        finally:
+            echo.kill()
+            echo.wait()
+    ratio_row("libuv echo (floor)", costs)
+
+
 def bench_workers():
-    """CPU per request of two workers on both CPUs against one, GET and SET without pipelining."""
-    # One worker has both CPUs to itself with the generator as two have: only the number of workers
-    # differs.
-    sides = (spillway("--io-threads", "2", cpus="0,1"), spillway("--io-threads", "1", cpus="0,1"))
-    costs = {(name, side): Cost() for name in ("get", "set") for side in (0, 1)}
+    """CPU per request of two workers on both CPUs against one, GET and SET of 100,000 keys by
+    redis-benchmark; in pipelines of 16 also the rate.
+    """
+    # One worker has both CPUs to itself with the load as two have: only the number of workers
+    # differs. A load that kept two workers busy would need a processor more than there are.
+    both = f"{SERVER_CPU},{LOAD_CPU}"
+    how = {"cpus": both, "load": redis_benchmark}
+    sides = [spillway("--io-threads", str(n), cpus=both) for n in (2, 1)]
+    print(f"{'':<26} {'two workers':>20} {'one worker':>20}")
     try:
-        for turn in range(Options.rounds + 1):
-            for side, server in enumerate(sides):
-                for name in ("get", "set"):
-                    cost = costs[name, side] if turn else Cost()
-                    cost.measure(
-                        server.pid,
-                        server.port,
-                        int(100000 * Options.scale),
-                        "-t",
-                        name,
-                        "-c",
-                        50,
-                        "-r",
-                        100000,
-                        cpus="0,1",
-                    )
+        for test in ("get", "set"):
+            args = ("-c", 50, "-r", 100000, "-t", test)
+            ratio_row(f"workers-{test}", take_turns(sides, 150000, *args, **how), 1.15)
+            two, one = take_turns(sides, 1000000, *args, "-P", 16, **how)
+            ratio_row(f"workers-{test}-p16", (two, one), 1.15)
+            rates = [f"{statistics.median(cost.rates) / 1000:.0f} k/s" for cost in (two, one)]
+            kept = statistics.median(a / b for a, b in zip(two.rates, one.rates))
+            Table.row(f"workers-{test}-p16 rate", *rates, f"{kept:.2f}x")
     finally:
         for server in sides:
             server.kill()
-    print(f"{'':<26} {'two workers':>20} {'one worker':>20}")
-    for name in ("get", "set"):
-        two, one = costs[name, 0], costs[name, 1]
-        ratio = two.median / one.median
-        Table.row(
-            f"workers-{name}", two.text(), one.text(), f"{ratio:.2f}x", "<=1.15x", ratio <= 1.15
-        )
 
 
 def hand_over_us(server, count):
@@ -498,8 +517,8 @@ def save_under_load(start):
         fill_keys(server, 1000000, set_requests(100))
         client = server.client(timeout=60)
         load = subprocess.Popen(
-            benchmark_command(
-                server.port, 1000000000, "-t", "set", "-c", 20, "-P", 16, "-r", 1000000, "-d", 100
+            redis_benchmark(
+                server.port, 1000000000, "-c", 20, "-P", 16, "-r", 1000000, *HUNDRED
             ),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -700,7 +719,7 @@ BENCHMARKS = {
 def main():
     parser = argparse.ArgumentParser(description="Benchmarks Spillway beside redis-server.")
     parser.add_argument("-l", "--list", action="store_true", help="list the benchmarks")
-    parser.add_argument("-r", "--rounds", type=int, default=5, help="turns of each server (5)")
+    parser.add_argument("-r", "--rounds", type=int, default=5, help="rounds (5), each of some bursts")
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -720,11 +739,14 @@ def main():
     if not chosen:
         print(f"no benchmark is named so; there are: {' '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
+    if not os.path.exists(LOAD):
+        print(f"{LOAD} is not there: make bench builds it", file=sys.stderr)
+        return 2
     if (os.cpu_count() or 1) < 2:
         print("warning: one CPU only; server and load share it", file=sys.stderr)
     print(
         f"{subject_binary()}; CPU per request as total, user and system; "
-        f"medians of {Options.rounds}"
+        f"medians of {Options.rounds * BURSTS} bursts"
     )
     os.sched_setaffinity(0, {int(LOAD_CPU)})  # what measures must not disturb what is measured
     Table.head()
