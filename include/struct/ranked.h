@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/common.h"
+#include "base/pace.h"
 
 struct ranked;
 struct ranked_leaf;
@@ -114,6 +115,7 @@ ALWAYS_INLINE bool ranked_next(struct ranked_cursor *at, double *score, void **i
         at->leaf = leaf = leaf->next;
         at->index = 0;
         PREFETCH(leaf->next);
+        pace();
     }
     void **items = ranked_leaf_items(leaf);
     unsigned ahead = at->index + RANKED_AHEAD;
@@ -132,6 +134,7 @@ ALWAYS_INLINE bool ranked_prev(struct ranked_cursor *at, double *score, void **i
         at->leaf = leaf = leaf->prev;
         at->index = leaf->n;
         PREFETCH(leaf->prev);
+        pace();
     }
     void **items = ranked_leaf_items(leaf);
     at->index--;

@@ -17,18 +17,17 @@
  * Between two commands the thread steps back if somebody waited to change what was pinned: else
  * commands that run aside one after the other would keep him waiting for all of them.
  *
- * It has less claim to a processor than workers have: where they share one, a request does not wait
- * for the end of a time slice.
+ * It makes way for workers (base/pace.h): whatever goes from node to node of a large value calls
+ * pace().
  */
 #include "engine/aside.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <time.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "engine/block.h"
 #include "engine/registry.h"
@@ -36,7 +35,6 @@
 #include "engine/waiter.h"
 #include "keyspace/pin.h"
 
-#define ASIDE_NICE    5
 #define STEP_BACK_US  1000
 #define STEP_BACK_MAX 50
 #define PAUSE_LOOK_US 1000 /* between two looks whether clients are still paused */
@@ -123,9 +121,7 @@ static void *run(void *context)
 {
     struct aside *a = context;
     mem_thread_join();
-    (void)!nice(ASIDE_NICE); /* of this thread alone */
-    /* Being woken does not interrupt whoever woke it. */
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+    pace_background();
     pthread_setname_np(pthread_self(), "aside");
     pthread_mutex_lock(&a->mutex);
     while (!a->stop) {

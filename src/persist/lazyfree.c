@@ -8,19 +8,16 @@
  * the thread has freed in all, and whenever it is done with a value, what was announced of it is
  * put right.
  *
- * The thread has less claim to a processor than workers have: where they share one, a request does
- * not wait for the end of a time slice.
+ * The thread makes way for workers (base/pace.h): what it is given to release, if that takes long,
+ * calls pace().
  */
 #include "persist/lazyfree.h"
 
 #include <pthread.h>
-#include <sched.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/queue.h"
-
-#define FREEING_NICE 5
 
 struct freeing {
     struct queue_node node;
@@ -49,6 +46,7 @@ static void drain(struct lazyfree *l)
         uint64_t objects = f->objects, announced = f->bytes, before = *l->freed_bytes;
         f->release(f->what);
         mem_free(f);
+        pace();
         RELAXED_ADD(&l->announced, *l->freed_bytes - before - announced);
         RELAXED_ADD(&l->freed, objects);
     }
@@ -58,9 +56,7 @@ static void *run(void *arg)
 {
     struct lazyfree *l = arg;
     mem_thread_join();
-    (void)!nice(FREEING_NICE); /* of this thread alone */
-    /* Being woken does not interrupt whoever woke it. */
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+    pace_background();
     const uint64_t *freed_bytes = mem_thread_freed();
     RELAXED_ADD(&l->announced, *freed_bytes);
     __atomic_store_n(&l->freed_bytes, freed_bytes, __ATOMIC_RELEASE);

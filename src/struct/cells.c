@@ -36,6 +36,7 @@
 
 #include "base/lock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "struct/cells.h"
 
@@ -484,6 +485,7 @@ void cells_reset(struct cells *cells)
         for (struct chunk *c = cells->chunks[room], *next; c; c = next) {
             next = c->next;
             chunk_discard(cells, c);
+            pace();
         }
     if (cells->spare)
         chunk_discard(cells, cells->spare);
@@ -506,6 +508,7 @@ bool cells_free_step(struct cells *cells, size_t chunks)
                 return false;
             cells->chunks[room] = c->next;
             chunk_discard(cells, c);
+            pace();
         }
     cells_free_all(cells);
     return true;

@@ -11,6 +11,7 @@
 #include "struct/chunks.h"
 #include "base/lzf.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 
 #define DOUBLING_FROM 4  /* chunks */
@@ -298,6 +299,7 @@ void chunks_free(struct chunks *c)
     for (struct chunk *chunk = c->first, *next; chunk != NULL; chunk = next) {
         next = chunk->next;
         chunk_free(chunk);
+        pace();
     }
     mem_free(c);
 }
@@ -430,6 +432,7 @@ bool chunks_next(struct chunks_at *at)
     }
     struct chunk *next = at->chunk->next;
     chunks_done(at);
+    pace();
     return to_end_of(at, next, false);
 }
 
@@ -442,6 +445,7 @@ bool chunks_prev(struct chunks_at *at)
     }
     struct chunk *prev = at->chunk->prev;
     chunks_done(at);
+    pace();
     return to_end_of(at, prev, true);
 }
 

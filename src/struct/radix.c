@@ -26,6 +26,7 @@
  */
 #include "struct/radix.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 
 #define CHILDREN_MAX 257 /* all bytes, and the end */
@@ -366,6 +367,7 @@ bool radix_clear_step(struct radix *r, size_t records, radix_visit_fn visit, voi
         void *record = clear_one(r);
         if (visit != NULL)
             visit(record, ctx);
+        pace();
     }
     return r->root != NULL;
 }
@@ -457,6 +459,7 @@ void *radix_next(struct radix_cursor *at)
         child = at->node->children[at->index];
     }
     behind(at, at->node, at->index);
+    pace();
     return record_of(child);
 }
 
@@ -485,6 +488,7 @@ void *radix_prev(struct radix_cursor *at)
         index = node->count - 1u;
         child = node->children[index];
     }
+    pace();
     at->node = node;
     at->index = index;
     return record_of(child);

@@ -13,6 +13,7 @@
  * that a new root does not shift them.
  */
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "struct/ranked_node.h"
 
@@ -609,6 +610,7 @@ static bool free_last(struct ranked *r, ranked_visit_fn visit, void *ctx)
 bool ranked_free_step(struct ranked *r, size_t leaves, ranked_visit_fn visit, void *ctx)
 {
     while (leaves-- > 0) {
+        pace();
         if (!free_last(r, visit, ctx)) {
             mem_free_sized(r, sizeof(*r));
             return false;

@@ -34,6 +34,7 @@
 
 #include "base/lock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "struct/table.h"
 
@@ -576,8 +577,10 @@ static void free_segment(struct table *t, size_t i, size_t room)
 void table_clear(struct table *t)
 {
     size_t last = segment_of(MAX_OF(t->below, t->above) - 1);
-    for (size_t i = 0; i <= last; i++)
+    for (size_t i = 0; i <= last; i++) {
         free_segment(t, i, i == last ? t->tail : TABLE_SEGMENT);
+        pace();
+    }
     if (t->directory != only_directory(t))
         directory_free(t, t->directory);
     memset(&t->first, 0, sizeof(t->first));
@@ -619,6 +622,7 @@ bool table_free_step(struct table *t, size_t segments)
         t->below = t->above = (uint64_t)last << TABLE_SEGMENT_BITS;
         t->split = UINT64_MAX;
         t->tail = TABLE_SEGMENT;
+        pace();
     }
     if (last > 0)
         return false;
@@ -748,6 +752,7 @@ uint64_t table_scan(const struct table *t, uint64_t from, size_t items, size_t b
         const struct table_bucket *b = bucket_around(t, from, &start, &end);
         visited += visit_bucket(t, b, from > start ? from : 0, visit, ctx);
         from = end;
+        pace();
         if (visited >= items || ++looked >= buckets)
             break;
     }
