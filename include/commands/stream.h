@@ -44,6 +44,9 @@ void stream_reply_entry(struct call *call, struct stream_iterator *it,
 size_t stream_reply_range(struct call *call, const struct stream *s, struct stream_id from,
                           struct stream_id to, uint64_t count, bool reverse);
 
+/* How many entries a range holds if they came evenly; for call_aside. */
+uint64_t stream_likely_entries(const struct stream *s, struct stream_id from, struct stream_id to);
+
 /* A group that a command is about. */
 struct stream_of_group {
     struct key key;

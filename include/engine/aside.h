@@ -25,9 +25,9 @@
  * value any more, unchanged.
  *
  * What is not run aside however much it is: what takes elements out (SPOP, LPOP, ZPOPMIN with
- * large counts, XTRIM, ZREMRANGEBYSCORE ...) or puts in as many as it has arguments; XREAD,
- * XREADGROUP and XCLAIM; commands on the whole keyspace (KEYS, SORT with patterns that look at
- * other keys); and all within what may not wait.
+ * large counts, XTRIM, ZREMRANGEBYSCORE ...) or puts in as many as it has arguments; XREAD with
+ * BLOCK, XREADGROUP and XCLAIM; commands on the whole keyspace (KEYS, SORT with patterns that look
+ * at other keys); and all within what may not wait.
  *
  * One thread runs them one after the other. A client's order of commands stays, since it waits; the
  * effect of a command is logged when it is done, under the shards of its keys.

@@ -264,8 +264,7 @@ void stream_xlen(struct call *call)
         reply_int(call->reply, entry ? (int64_t)stream_of(entry_value(entry))->length : 0);
 }
 
-/* How many entries a range holds if they came evenly. */
-static uint64_t likely_entries(const struct stream *s, struct stream_id from, struct stream_id to)
+uint64_t stream_likely_entries(const struct stream *s, struct stream_id from, struct stream_id to)
 {
     uint64_t first = MAX_OF(from.ms, s->first_id.ms), last = MIN_OF(to.ms, s->last_id.ms);
     if (first > last)
@@ -280,7 +279,7 @@ static void reply_entries(struct call *call, struct value value, struct stream_i
                           struct stream_id to, uint64_t count, bool reverse)
 {
     const struct stream *s = stream_of(value);
-    if (call_aside(call, MIN_OF(count, likely_entries(s, from, to))))
+    if (call_aside(call, MIN_OF(count, stream_likely_entries(s, from, to))))
         return;
     call_let_go(call, &value, 1);
     stream_reply_range(call, s, from, to, MIN_OF(count, s->length), reverse);

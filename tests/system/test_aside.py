@@ -19,7 +19,7 @@ SECONDS = float(os.environ.get("ITER", 1000)) / 600  # how long each stress runs
 FIELDS = 200
 BLOCK = 5
 KEYS = 2  # of a type
-TYPES = "hzsl"
+TYPES = "hzslx"
 
 
 def server_of(threads, *args, threshold=1):
@@ -42,6 +42,8 @@ def write(kind, key, generation):
         return ("ZADD", key, *itertools.chain(*((generation, f"m{i}") for i in range(FIELDS))))
     if kind == "s":
         return ("SADD", key, *block(generation))
+    if kind == "x":
+        return ("XADD", key, "MAXLEN", FIELDS, "*", "f", generation, "g", generation)
     return ("RPUSH", key, *[generation] * BLOCK)
 
 
@@ -85,6 +87,23 @@ def check_sorted(reply):
 
 def check_scan_of_pairs(reply):
     same(reply[1][1::2], "scan")
+
+
+def check_entries(entries):
+    ids = [tuple(map(int, name.split(b"-"))) for name, _ in entries]
+    eq(ids, sorted(set(ids)), "ids of a stream")
+    assert len(entries) <= FIELDS, len(entries)
+    for _, fields in entries:
+        same(fields[1::2], "entry of a stream")
+
+
+def check_reversed(entries):
+    check_entries(entries[::-1])
+
+
+def check_streams(reply):
+    for _, entries in reply:
+        check_entries(entries)
 
 
 def check_nothing(_):
@@ -133,6 +152,14 @@ def reads(kind, key, other, to):
             (("SRANDMEMBER", key, 10000), check_set),
             (("SSCAN", key, 0, "COUNT", 100000), check_nothing),
             (("SINTERCARD", 2, key, other), check_nothing),
+        ]
+    if kind == "x":
+        return everywhere + [
+            (("XRANGE", key, "-", "+"), check_entries),
+            (("XREVRANGE", key, "+", "-"), check_reversed),
+            (("XREAD", "STREAMS", key, 0), check_streams),
+            (("XREAD", "COUNT", FIELDS, "STREAMS", key, other, 0, 0), check_streams),
+            (("XREAD", "BLOCK", 1, "STREAMS", key, "$"), check_streams),
         ]
     return everywhere + [
         (("LRANGE", key, 0, -1), check_list),
@@ -214,6 +241,8 @@ def writer(crowd, client, rng):
         client.must("SREM", key, *block(max(1, generation - rng.randrange(60))))
     if kind == "l" and rng.random() < 0.5:
         client.must("LTRIM", key, rng.choice((0, BLOCK)), BLOCK * 40 - 1)
+    if kind == "x" and rng.random() < 0.1:
+        client.must("XTRIM", key, "MAXLEN", rng.randrange(FIELDS))
     crowd.answered["write"] += 1
 
 
