@@ -10,8 +10,9 @@
 
 /* The calling thread works in the background from now on. */
 void pace_background(void);
-/* To be called about every 10 to 100 us of a long loop, whoever runs it and whatever it holds. On a
- * thread in the background it offers the processor to others; else it costs about a nanosecond. */
+/* To be called about every 10 to 100 us of a long loop, whoever runs it, but not while it has a lock
+ * that others wait for. On a thread in the background it offers the processor to others; else it
+ * costs about a nanosecond. */
 void pace(void);
 
 #endif

@@ -2,8 +2,9 @@
  * taken.
  *
  * Lock order of the whole server: client registry < shard locks, ascending < lock of the pins
- * (pin.h) < snapshot capture buffers < propagation log < leaf locks (stats, log ring). A hold takes all its locks at once,
- * ascending, and is never extended. This is the only module that touches a shard's lock.
+ * (pin.h) < snapshot capture buffers < propagation log < leaf locks (stats, log ring). A hold takes
+ * all its locks at once, ascending, and is never extended. This is the only module that touches a
+ * shard's lock.
  */
 #ifndef SPILLWAY_KEYSPACE_HOLD_H
 #define SPILLWAY_KEYSPACE_HOLD_H

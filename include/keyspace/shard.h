@@ -36,6 +36,7 @@ struct shard {
     size_t idle;          /* = cells_idle(cells); atomic for readers */
     uint64_t logged;      /* end of the log behind the last change here */
     uint32_t waiters;     /* nodes in this shard's queues (wait.c) */
+    uint32_t leaving;     /* tables that were flushed and have entries in `cells` still (flush.c) */
     uint32_t mean_size;   /* of fresh entries in cells, << MEAN_SHIFT, the last ones weigh more;
                              atomic for readers */
 } ALIGNED(CACHE_LINE);
@@ -154,6 +155,10 @@ void wait_database_changed(struct hold *hold, uint32_t db, bool flushed); /* HOL
 
 /* pin.c: its shard is held. Pinned or watched. */
 bool value_is_pinned(const struct keyspace *ks, struct value value);
+
+/* flush.c: frees what entries have outside the cells, as they leave with their heap. ks: whose pins
+ * are waited for; NULL: nothing is pinned. */
+void shard_free_values(struct table *keys, struct keyspace *ks);
 
 /* keyspace.c: takes an entry out of its table and counters and frees it. */
 void shard_remove(struct hold *hold, const struct key *key, struct entry *e, bool lazy);

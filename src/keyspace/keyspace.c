@@ -43,31 +43,12 @@ struct keyspace *keyspace_new(const struct keyspace_options *options)
     return ks;
 }
 
-static void free_values_visit(void *item, void *ctx)
-{
-    const struct entry *e = item;
-    if (e->flags & ENTRY_OUTLINE && entry_pointer(e) != NULL) {
-        if (ctx != NULL && entry_type(e) != TYPE_STRING)
-            keyspace_await_unpinned(ctx, entry_value(e));
-        value_free(entry_value(e));
-    }
-    if (entry_size(e) > CELLS_MAX)
-        mem_free(item);
-}
-
-/* ks: whose pins are waited for; NULL: nothing is pinned. */
-static void free_values(struct table *keys, struct keyspace *ks)
-{
-    for (uint64_t at = 0; at != TABLE_END;)
-        at = table_scan(keys, at, SIZE_MAX, SIZE_MAX, free_values_visit, ks);
-}
-
 void keyspace_free(struct keyspace *ks)
 {
     for (uint32_t i = 0; i < SHARD_COUNT; i++) {
         struct shard *shard = &ks->shards[i];
         for (uint32_t d = 0; d < ks->options.databases; d++) {
-            free_values(shard->dbs[d].keys, NULL);
+            shard_free_values(shard->dbs[d].keys, NULL);
             table_free(shard->dbs[d].keys);
             if (shard->dbs[d].due != NULL)
                 calendar_free(shard->dbs[d].due);
@@ -522,101 +503,6 @@ void keyspace_rename(struct hold *hold, const struct key *from, struct entry *e,
 }
 
 /* ---- whole databases ---- */
-
-#define FLUSHED_AT_ONCE 64 /* keys of a shard that a flush that is not lazy frees itself */
-
-/* What FLUSH takes away from one shard, to be freed elsewhere. */
-struct discarded {
-    struct keyspace *keyspace;
-    struct table *keys;
-    struct cells
-        *cells;   /* NULL: still in use by other databases; the entries were freed one by one */
-    bool outline; /* something lies outside the cells */
-};
-
-static void discard_free(void *thing)
-{
-    struct discarded *d = thing;
-    if (d->outline)
-        free_values(d->keys, d->keyspace);
-    table_free(d->keys);
-    cells_free_all(d->cells);
-    mem_free(d);
-}
-
-/* About what it takes; values outside the cells are not counted. */
-static size_t discarded_bytes(const struct discarded *d)
-{
-    struct cells_stats stats;
-    cells_stats(d->cells, &stats);
-    return table_bytes(d->keys) + stats.held_bytes;
-}
-
-struct flush_one {
-    struct shard *shard;
-    bool lazy;
-};
-
-static void flush_visit(void *item, void *ctx)
-{
-    struct flush_one *f = ctx;
-    entry_free_value(f->shard->keyspace, item, f->lazy);
-    entry_free_shell(f->shard, item);
-}
-
-static bool others_empty(const struct keyspace *ks, const struct shard *shard, uint32_t db)
-{
-    for (uint32_t d = 0; d < keyspace_dbs_used(ks); d++)
-        if (d != db && shard->dbs[d].count != 0)
-            return false;
-    return true;
-}
-
-static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index, bool lazy)
-{
-    struct shard_db *db = &shard->dbs[index];
-    if (others_empty(ks, shard, index)) {
-        /* The whole heap goes with the table: nothing is walked unless entries own something. */
-        struct discarded *d = mem_alloc(sizeof *d);
-        *d = (struct discarded){ks, db->keys, shard->cells, db->outline != 0};
-        lazy |= db->count > FLUSHED_AT_ONCE || d->outline;
-        size_t bytes = discarded_bytes(d);
-        db->keys = table_new(entry_hash, ks);
-        shard->cells = cells_new();
-        RELAXED_STORE(&shard->idle, 0);
-        if (lazy && ks->hooks.free_later != NULL)
-            ks->hooks.free_later(ks->hooks.ctx, discard_free, d, db->count, bytes);
-        else
-            discard_free(d);
-    } else {
-        struct flush_one f = {shard, lazy};
-        for (uint64_t at = 0; at != TABLE_END;)
-            at = table_scan(db->keys, at, SIZE_MAX, SIZE_MAX, flush_visit, &f);
-        table_clear(db->keys);
-    }
-    if (db->due != NULL)
-        calendar_clear(db->due);
-    db->rebuild_at = TABLE_END;
-    db->outline = 0;
-    RELAXED_STORE(&db->count, 0);
-    RELAXED_STORE(&db->expires, 0);
-    RELAXED_STORE(&db->elements, 0);
-}
-
-size_t keyspace_flush_db(struct hold *hold, uint32_t db, bool lazy)
-{
-    struct keyspace *ks = hold->keyspace;
-    ASSERT(hold->mask == HOLD_ALL);
-    size_t count = keyspace_size(ks, db);
-    if (ks->pass_active && ks->hooks.before_flush != NULL)
-        ks->hooks.before_flush(ks->hooks.ctx, hold, db, true);
-    for (uint32_t i = 0; i < SHARD_COUNT; i++)
-        if (ks->shards[i].dbs[db].count != 0)
-            flush_shard(ks, &ks->shards[i], db, lazy);
-    if (UNLIKELY(hold->waited != 0))
-        wait_database_changed(hold, db, true);
-    return count;
-}
 
 /* Field by field: the counters are read without the lock. */
 static void shard_swap(struct shard_db *a, struct shard_db *b)

@@ -23,6 +23,7 @@
  */
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "base/rand.h"
 #include "struct/calendar.h"
@@ -37,6 +38,7 @@
 #define DUE_MAX       64   /* fields removed at a time */
 #define SEGMENT_ITEMS 256  /* what freeing a segment of the table costs, in records ... */
 #define CHUNK_ITEMS   1024 /* ... and a chunk of the heap */
+#define FREED_AT_ONCE 4096
 #define RANDOM_TRIES  128
 #define IDLE_MIN      ((size_t)131072) /* bytes of a heap that may be idle anyway */
 #define MOVE_MAX      128              /* records moved in a step of compaction */
@@ -287,8 +289,8 @@ bool members_free_step(struct members *m, size_t budget)
 
 void members_free(struct members *m)
 {
-    while (!members_free_step(m, SIZE_MAX))
-        ;
+    while (!members_free_step(m, FREED_AT_ONCE))
+        pace();
 }
 
 void members_clear(struct members *m)

@@ -752,7 +752,6 @@ uint64_t table_scan(const struct table *t, uint64_t from, size_t items, size_t b
         const struct table_bucket *b = bucket_around(t, from, &start, &end);
         visited += visit_bucket(t, b, from > start ? from : 0, visit, ctx);
         from = end;
-        pace();
         if (visited >= items || ++looked >= buckets)
             break;
     }

@@ -2,6 +2,7 @@
  * becomes the other. */
 #include "value/hash.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "struct/members.h"
 
@@ -415,7 +416,7 @@ bool hash_each(struct value hash, int64_t now_ms, hash_visit_fn visit, void *ctx
 {
     if (!is_small(hash)) {
         struct walk walk = {now_ms, visit, ctx, false};
-        for (uint64_t at = 0; at != MEMBERS_END && !walk.stopped;)
+        for (uint64_t at = 0; at != MEMBERS_END && !walk.stopped; pace())
             at = members_scan(hash.pointer, at, EACH_ITEMS, SIZE_MAX, walk_member, &walk);
         return !walk.stopped;
     }

@@ -1,6 +1,7 @@
 /* set.c - sets over an intset, a listpack or a table of members, and when one becomes the other. */
 #include "value/set.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "struct/intset.h"
 #include "struct/members.h"
@@ -276,7 +277,7 @@ static void walk_member(struct member *member, void *ctx)
 static bool each_in_table(const struct members *members, set_visit_fn visit, void *ctx)
 {
     struct walk walk = {visit, ctx, false};
-    for (uint64_t at = 0; at != MEMBERS_END && !walk.stopped;)
+    for (uint64_t at = 0; at != MEMBERS_END && !walk.stopped; pace())
         at = members_scan(members, at, EACH_ITEMS, SIZE_MAX, walk_member, &walk);
     return !walk.stopped;
 }

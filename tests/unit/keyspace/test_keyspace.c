@@ -332,6 +332,42 @@ static void test_flush(void **state)
     world_close(&w);
 }
 
+/* Many keys leave a heap that other databases go on using, or that is flushed as well before they
+ * have left.
+ */
+static void test_flush_of_many_beside_others(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, EVICT_NONE);
+    for (unsigned round = 0; round < 4; round++) {
+        bool lazy = round & 1, both = round & 2;
+        world_fill(&w, 0, "other ", 1000, WORLD_NOW + 100000);
+        world_fill(&w, 1, "many ", 20000, EXPIRE_NONE); /* some 300 a shard */
+        fill_all_kinds(&w, 1);
+        flush(&w, 1, lazy, 20603);
+        assert_int_equal(keyspace_size(w.ks, 1), 0);
+        assert_int_equal(w.later_count, SHARD_COUNT);
+        assert_int_equal(overhead_of(&w), 21603 - 2); /* two are too long for cells */
+        fill_all_kinds(&w, 1);                        /* in the same heap */
+        if (both) {
+            flush(&w, 1, lazy, 603); /* few: at once, unless something must be freed later */
+            flush(&w, 0, false, 1000);
+            fill_all_kinds(&w, 1);
+        }
+        world_free_now(&w);
+        assert_int_equal(overhead_of(&w), (both ? 0 : 1000) + 603 - 2);
+        assert_int_equal(world_left(&w, 1, "volatile ", 300), 300);
+        assert_int_equal(world_left(&w, 1, "many ", 20000), 0);
+        assert_int_equal(world_left(&w, 0, "other ", 1000), both ? 0 : 1000);
+        flush(&w, 1, false, 603);
+        flush(&w, 0, false, both ? 0 : 1000);
+        world_free_now(&w);
+        assert_int_equal(overhead_of(&w), 0);
+    }
+    world_close(&w);
+}
+
 /* Counters of what lies outside the cells decide whether a flush walks: they must be right
  * always. */
 static void test_flush_frees_what_lies_outside(void **state)
@@ -487,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_expired_keys_are_invisible),
         cmocka_unit_test(test_the_name_may_be_the_entrys_own),
         cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_flush_of_many_beside_others),
         cmocka_unit_test(test_flush_frees_what_lies_outside),
         cmocka_unit_test(test_swap),
         cmocka_unit_test(test_swap_into_a_fresh_database),

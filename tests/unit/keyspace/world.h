@@ -25,8 +25,8 @@ struct world {
     unsigned removed, evicted; /* told by the hooks */
     char last_removed[64];
     unsigned changes, flushes;
-    void (*later_free)(void *thing);
-    void *later[128];
+    void (*later_free[512])(void *thing);
+    void *later[512];
     unsigned later_count;
 };
 
@@ -65,14 +65,14 @@ UNUSED static void world_free_later(void *ctx, void (*free_it)(void *thing), voi
     struct world *w = ctx;
     assert_true(objects != 0 && bytes != 0);
     assert_true(w->later_count < COUNT_OF(w->later));
-    w->later_free = free_it;
+    w->later_free[w->later_count] = free_it;
     w->later[w->later_count++] = thing;
 }
 
 UNUSED static void world_free_now(struct world *w)
 {
     for (unsigned i = 0; i < w->later_count; i++)
-        w->later_free(w->later[i]);
+        w->later_free[i](w->later[i]);
     w->later_count = 0;
 }
 
