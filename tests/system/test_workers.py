@@ -247,3 +247,47 @@ def test_large_values():
             eq(client.command("GET", "k") == value, True, f"{size} bytes")
             eq(client.command("GETRANGE", "k", -10, -1), value[-10:])
         eq(client.command("DEL", "k"), 1)
+
+
+def test_databases_are_flushed_beside_others():
+    """Two databases, each filled with many keys and flushed again and again while the other is
+    used: a third is left alone, and what was written behind a flush is there.
+    """
+    with Server(*TWO, "--enable-debug-command", "yes", "--appendonly", "yes") as server:
+        with server.client() as client:
+            client.must("SELECT", 2)
+            client.must("DEBUG", "POPULATE", 10000, "kept")
+            before = client.must("DEBUG", "DIGEST")
+
+        def use(number):
+            rng = random.Random(number)
+            db = number % 2
+            with server.client() as client:
+                client.must("SELECT", db)
+                for turn in range(8):
+                    keys = [f"{number}:{i}" for i in range(10000)]
+                    many = [("SET", key, "x" * rng.choice((3, 30, 600))) for key in keys]
+                    replies = client.pipeline(
+                        [
+                            *many,
+                            ("HSET", "h", *range(2000)),
+                            ("FLUSHDB", "ASYNC" if turn % 2 else "SYNC"),
+                        ]
+                        + many[:100]
+                    )
+                    assert not any(isinstance(r, ReplyError) for r in replies)
+                    got = client.pipeline([("GET", key) for _, key, _ in many[:100]])
+                    eq(got, [value.encode() for _, _, value in many[:100]])
+                    client.command("BGSAVE")
+
+        together(2, use)
+        with server.client() as client:
+            eq([client.must("FLUSHDB") for db in (0, 1) if client.must("SELECT", db)], ["OK"] * 2)
+            eq(client.must("DEBUG", "DIGEST"), before)
+            eq(server.info("keyspace", client), {"db2": "keys=10000,expires=0,avg_ttl=0"})
+            wait_until(
+                lambda: server.info("memory", client)["lazyfree_pending_objects"] == "0",
+                what="all is freed",
+            )
+            client.must("FLUSHALL")
+        eq(server.stop(), 0)
