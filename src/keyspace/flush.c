@@ -99,6 +99,12 @@ static size_t whole_bytes(const struct discarded *d)
     return table_bytes(d->keys) + stats.held_bytes;
 }
 
+/* The same without the heap: its entries, as large as fresh ones were lately. */
+static size_t entries_bytes(const struct discarded *d)
+{
+    return table_bytes(d->keys) + table_count(d->keys) * (d->shard->mean_size >> MEAN_SHIFT);
+}
+
 static bool others_empty(const struct keyspace *ks, const struct shard *shard, uint32_t db)
 {
     for (uint32_t d = 0; d < keyspace_dbs_used(ks); d++)
@@ -139,7 +145,7 @@ static void flush_entries(struct shard *shard, struct shard_db *db, bool lazy, b
     if (later) {
         struct discarded *d = discard(shard, db);
         shard->leaving++;
-        hooks->free_later(hooks->ctx, discard_entries, d, db->count, table_bytes(d->keys));
+        hooks->free_later(hooks->ctx, discard_entries, d, db->count, entries_bytes(d));
         return;
     }
     struct flush_one f = {shard, lazy};
