@@ -14,11 +14,13 @@
  * Few keys are freed at once.
  */
 #include "keyspace/shard.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/pace.h"
 
 #define FLUSHED_AT_ONCE 64  /* keys of a shard that a flush that is not lazy frees itself */
-#define FREED_AT_ONCE   128 /* under a shard's lock: some 20 us */
+#define FREED_AT_ONCE   256 /* under a shard's lock: some 30 us */
+#define REST_US         20  /* and what it takes to wake up */
 #define WALKED_AT_ONCE  1024
 
 static void free_value_visit(void *item, void *ctx)
@@ -74,18 +76,20 @@ static void discard_visit(void *item, void *ctx)
         entry_free_shell(d->shard, item);
 }
 
-/* Without: its entries are given back to it. */
+/* Without: its entries are given back to it. Rests in between, so that it is hardly ever the end of
+ * the thread's slice that comes while it has the lock: who waits for the lock would wait as long as
+ * others want the processor. */
 static void discard_entries(void *thing)
 {
     struct discarded *d = thing;
     struct hold hold = {.keyspace = d->shard->keyspace};
     for (uint64_t at = 0; at != TABLE_END;) {
-        pace();
+        clock_sleep_us(REST_US);
         hold_take(&hold, UINT64_C(1) << d->shard->index);
         at = table_scan(d->keys, at, FREED_AT_ONCE, FREED_AT_ONCE, discard_visit, d);
         if (at == TABLE_END && d->shard->cells == d->cells)
             d->shard->leaving--;
-        hold_give_way(&hold);
+        hold_drop(&hold);
     }
     table_free(d->keys);
     mem_free(d);
