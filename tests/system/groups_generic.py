@@ -157,8 +157,8 @@ def object_other(g):
         Step(b"OBJECT", b"HELP", compare=help_text, fixed=True),
         Step(b"OBJECT"),
         Step(b"OBJECT", b"NOPE", g.key()),
-        Step(b"OBJECT", b"ENCODING"),
-        Step(b"OBJECT", b"ENCODING", g.key(), g.key()),
+        Step(b"OBJECT", b"ENCODING", compare=set_encoding),
+        Step(b"OBJECT", b"ENCODING", g.key(), g.key(), compare=set_encoding),
     )
 
 
