@@ -8,11 +8,15 @@
 #ifndef SPILLWAY_BASE_PACE_H
 #define SPILLWAY_BASE_PACE_H
 
+#include "base/common.h"
+
 /* The calling thread works in the background from now on. */
 void pace_background(void);
-/* To be called about every 10 to 100 us of a long loop, whoever runs it, but not while it has a lock
- * that others wait for. On a thread in the background it offers the processor to others; else it
- * costs about a nanosecond. */
+/* While the calling thread has a lock that others wait for it keeps the processor: pace() does
+ * nothing. */
+void pace_keep(bool keep);
+/* To be called about every 10 to 100 us of a long loop, whoever runs it. On a thread in the
+ * background it offers the processor to others; else it costs about a nanosecond. */
 void pace(void);
 
 #endif

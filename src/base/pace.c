@@ -17,6 +17,7 @@
 #define WORK_SHARE      4 /* of the time that others took */
 
 static _Thread_local uint64_t offer_at_us; /* by clock_ticks_us; 0 = not in the background */
+static _Thread_local bool keeps;           /* has a lock */
 
 void pace_background(void)
 {
@@ -25,8 +26,15 @@ void pace_background(void)
     offer_at_us = clock_ticks_us() + WORK_MIN_US;
 }
 
+void pace_keep(bool keep)
+{
+    keeps = keep;
+}
+
 static NOINLINE void offer(void)
 {
+    if (keeps)
+        return;
     uint64_t before = clock_ticks_us();
     if (before < offer_at_us)
         return;

@@ -102,6 +102,7 @@ static void take_one(struct aside *a)
     }
     step_back(server);
     lane_turn(&a->lane);
+    pace_keep(true); /* except between call_let_go and call_take_back */
     waiter_of(node)->message.run(&a->lane, &waiter_of(node)->message);
 }
 
@@ -351,6 +352,7 @@ void call_let_go_slow(struct call *call, const struct value *values, uint32_t co
     note_sources(a, call);
     keyspace_pin(&call->hold, values, count);
     hold_drop(&call->hold);
+    pace_keep(false);
 }
 
 bool call_take_back_slow(struct call *call)
@@ -359,6 +361,7 @@ bool call_take_back_slow(struct call *call)
     struct keyspace *ks = call->server->keyspace;
     if (call->aside != ASIDE_LET_GO)
         return true;
+    pace_keep(true);
     keyspace_pins_watch(ks);
     bool taken = take_shards(a, call, a->mask);
     lane_turn(&a->lane);

@@ -85,11 +85,13 @@ static void discard_entries(void *thing)
     struct hold hold = {.keyspace = d->shard->keyspace};
     for (uint64_t at = 0; at != TABLE_END;) {
         clock_sleep_us(REST_US);
+        pace_keep(true);
         hold_take(&hold, UINT64_C(1) << d->shard->index);
         at = table_scan(d->keys, at, FREED_AT_ONCE, FREED_AT_ONCE, discard_visit, d);
         if (at == TABLE_END && d->shard->cells == d->cells)
             d->shard->leaving--;
         hold_drop(&hold);
+        pace_keep(false);
     }
     table_free(d->keys);
     mem_free(d);
@@ -162,8 +164,8 @@ static void flush_shard(struct keyspace *ks, struct shard *shard, uint32_t index
 {
     struct shard_db *db = &shard->dbs[index];
     bool can = ks->hooks.free_later != NULL, many = db->count > FLUSHED_AT_ONCE;
-    if (others_empty(ks, shard,
-                     index)) /* values may be pinned: who waits for that must not be us */
+    /* Values outside may be pinned: who waits for that must not be us. */
+    if (others_empty(ks, shard, index))
         flush_whole(shard, db, can && (lazy || many || db->outline != 0));
     else
         flush_entries(shard, db, lazy, can && many);

@@ -46,9 +46,9 @@ static void drain(struct lazyfree *l)
         uint64_t objects = f->objects, announced = f->bytes, before = *l->freed_bytes;
         f->release(f->what);
         mem_free(f);
-        pace();
         RELAXED_ADD(&l->announced, *l->freed_bytes - before - announced);
         RELAXED_ADD(&l->freed, objects);
+        pace();
     }
 }
 

@@ -38,7 +38,7 @@
 #define DUE_MAX       64   /* fields removed at a time */
 #define SEGMENT_ITEMS 256  /* what freeing a segment of the table costs, in records ... */
 #define CHUNK_ITEMS   1024 /* ... and a chunk of the heap */
-#define FREED_AT_ONCE 4096
+#define FREED_AT_ONCE 4096 /* records between two offers of the processor */
 #define RANDOM_TRIES  128
 #define IDLE_MIN      ((size_t)131072) /* bytes of a heap that may be idle anyway */
 #define MOVE_MAX      128              /* records moved in a step of compaction */

@@ -1,5 +1,6 @@
-/* pace(): on an ordinary thread nothing happens; a thread in the background has less claim to the
- * processor, and gets on.
+/* pace(): on an ordinary thread nothing happens; a thread in the background offers the processor, at
+ * times that follow from how long others took, and never while it keeps it. The offer is replaced
+ * by one that counts.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,12 +14,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/common.h"
 #include "base/pace.h"
+
+static _Thread_local uint64_t offers, others_us, returned_at, gap; /* of the last two offers */
+
+int sched_yield(void)
+{
+    uint64_t now = clock_ticks_us();
+    gap = now - returned_at;
+    offers++;
+    while (clock_ticks_us() - now < others_us)
+        continue;
+    returned_at = clock_ticks_us();
+    return 0;
+}
 
 struct seen {
     int policy, nice;
-    uint64_t paced; /* calls */
 };
 
 static void look(struct seen *seen)
@@ -28,17 +40,43 @@ static void look(struct seen *seen)
     seen->nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
 }
 
+static void pace_until_offered(uint64_t count)
+{
+    for (uint64_t until = offers + count; offers < until;)
+        pace();
+}
+
+/* At least so long, in microseconds, it works between two offers if others take `us`; and once at
+ * least not as long as `unless`, which nothing but the scheduler could make of it. */
+static void expect_work(uint64_t us, uint64_t least, uint64_t unless)
+{
+    others_us = us;
+    pace_until_offered(2); /* the first knows of the time before only */
+    uint64_t shortest = UINT64_MAX;
+    for (int i = 0; i < 10 || shortest >= unless; i++) {
+        pace_until_offered(1);
+        shortest = MIN_OF(shortest, gap);
+    }
+    assert_true(shortest >= least);
+}
+
 static void *in_background(void *out)
 {
-    struct seen *seen = out;
     pace_background();
-    for (uint64_t end = clock_mono_us() + 2000; clock_mono_us() < end; seen->paced++)
+    look(out);
+    expect_work(0, 99, 1000);      /* the least */
+    expect_work(1600, 399, 1600);  /* a quarter */
+    expect_work(10000, 499, 2500); /* the most */
+    pace_keep(true);
+    uint64_t before = offers;
+    for (uint64_t end = clock_ticks_us() + 2000; clock_ticks_us() < end;)
         pace();
-    look(seen);
+    assert_int_equal(offers, before);
+    pace_keep(false);
+    pace_until_offered(1);
     return NULL;
 }
 
-/* Only the thread that says so has less claim to the processor, and it gets on. */
 static void test_background(void **state)
 {
     struct seen before, after, background = {0};
@@ -49,21 +87,15 @@ static void test_background(void **state)
     look(&after);
     assert_int_equal(background.policy, SCHED_BATCH);
     assert_int_equal(background.nice, MIN_OF(before.nice + 5, 19));
-    assert_true(background.paced > 0);
-    assert_int_equal(after.policy, before.policy);
+    assert_int_equal(after.policy, before.policy); /* of the thread alone */
     assert_int_equal(after.nice, before.nice);
 }
 
-/* On any other thread a call does nothing. */
 static void test_foreground(void **state)
 {
-    struct seen before, after;
-    look(&before);
-    for (int i = 0; i < 1000; i++)
+    for (uint64_t end = clock_ticks_us() + 2000; clock_ticks_us() < end;)
         pace();
-    look(&after);
-    assert_int_equal(after.policy, before.policy);
-    assert_int_equal(after.nice, before.nice);
+    assert_int_equal(offers, 0);
 }
 
 int main(void)
