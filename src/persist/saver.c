@@ -3,13 +3,16 @@
  * Every 100 ms, or when woken: follow the settings (log on or off), tell the guard sizes, then run
  * at most one job: a fresh base that is wanted, a rewrite (asked for, or wanted by the guard), a
  * save (asked for, or due by a save point). A job runs on this thread, or, if nothing waits for it,
- * on one of its own with less claim to a processor, whose end this thread awaits.
+ * on one of its own that makes way for workers (base/pace.h), whose end this thread awaits. Where it
+ * shares their processor it then gets about a seventh: with much more the clients would feel it,
+ * with much less they would donate faster than it can write.
  */
 #include <errno.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "persist/rewrite.h"
 #include "persist/save.h"
 #include "persist/state.h"
@@ -20,9 +23,6 @@
 #define LOG_CLOSE_MS    10000
 #define REWRITE_TRIES   3    /* of one that turns void; the last insists */
 #define REWRITE_REST_MS 1000 /* after one that failed */
-/* Of a processor that a worker wants too a job that nothing waits for gets a sixth. With much more
- * the clients would feel it; with much less they would donate faster than it can write. */
-#define GENTLE_NICE 7
 
 static int64_t now_s(void)
 {
@@ -46,7 +46,7 @@ static void *run_gently(void *arg)
 {
     struct job_run *job = arg;
     mem_thread_join();
-    (void)!nice(GENTLE_NICE); /* of this thread alone, which could not go back */
+    pace_background(); /* this thread, which could not go back */
     job->result = job->run(job->ctx);
     mem_thread_leave();
     return NULL;

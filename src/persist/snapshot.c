@@ -56,6 +56,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/panic.h"
 #include "keyspace/pin.h"
 #include "persist/captured.h"
@@ -580,6 +581,8 @@ static int capture_in_slices(struct snapshot *s, const struct key *key, bool has
             rdb_begin_record(&s->writer, &record);
         open_write(s, more);
         if (more) {
+            if (!RELAXED_LOAD(&s->open.hasty))
+                pace();
             hold_take(&hold, shard_bit(key->hash));
             error = open_check(s, &hold);
         }
@@ -722,6 +725,7 @@ static int sweep_shard(struct snapshot *s, uint32_t db, uint32_t shard)
         captured_consume(&s->slice, write_one, s, true);
         adapt_slice(s);
         error = capture_met(s, db);
+        pace();
         RELAXED_STORE(&s->keys_done, s->writer.keys);
     }
     return error;
