@@ -18,11 +18,12 @@
  * other cases it answers false, and the next two do nothing unless the call runs aside. Between
  * them the handler must use nothing of the keyspace but the pinned values: no key, no entry, no
  * notification; and after call_take_back none of the values. A handler that only replies need not
- * take back; one that takes back does so before it replies anything, and looks at its destination
- * again, of which something else may have become.
+ * take back; one that takes back looks at its destination again, of which something else may have
+ * become. What it replied before it is forgotten if it has to run again.
  *
- * call_take_back answers false if a key that the command only reads (KEY_RO) does not hold the same
- * value any more, unchanged.
+ * call_take_back answers false if a key that the command reads (KEY_RO, KEY_RW) does not hold the
+ * same value any more, unchanged: one that takes elements out can reply them first, and finds them
+ * there still.
  *
  * What is not run aside however much it is: what takes elements out (SPOP, LPOP, ZPOPMIN with
  * large counts, XTRIM, ZREMRANGEBYSCORE ...) or puts in as many as it has arguments; XREAD with

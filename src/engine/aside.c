@@ -6,8 +6,8 @@
  *
  * What a command that lets its shards go puts into the keyspace afterwards must be what it would
  * have made of the values that it finds then, because the log has the command itself, at the place
- * of its end. So when the shards are taken back, what was found under the keys it only reads is
- * compared with what is there now. If that is something else, all is done once more; and if
+ * of its end. So when the shards are taken back, what was found under the keys it reads is compared
+ * with what is there now. If that is something else, all is done once more; and if
  * somebody was faster again, with the shards held all the time.
  *
  * While clients are paused (CLIENT PAUSE, DEBUG RELOAD) nothing begins here that the pause is
@@ -40,7 +40,7 @@
 #define PAUSE_LOOK_US 1000 /* between two looks whether clients are still paused */
 #define TRIES_MAX     2    /* of a command, before it keeps its shards */
 
-/* What was under a key that a command only reads. */
+/* What was under a key that a command reads, even if it changes it in the end. */
 struct source {
     uint32_t at;       /* argument */
     const void *value; /* NULL: none */
@@ -265,7 +265,6 @@ static enum call_aside run_once(struct aside *a, struct waiter *w, enum call_asi
                         .command = w->command,
                         .key_count = w->key_count,
                         .key_hash = w->key_hash};
-    reply_buffer_free(&w->reply);
     keyspace_pins_begin(ks);
     if (!take_shards(a, &call, w->shards))
         return ASIDE_STALE;
@@ -281,6 +280,8 @@ static enum call_aside run_once(struct aside *a, struct waiter *w, enum call_asi
         hold_drop(&hold);
     keyspace_pins_end(ks);
     wake_waiting(lane->server);
+    if (call.aside == ASIDE_STALE)
+        reply_buffer_free(&w->reply);
     return call.aside;
 }
 
@@ -323,7 +324,7 @@ static void note_sources(struct aside *a, const struct call *call)
         command_find_keys(call->command, call->argc, call->argv, positions, flags, call->argc);
     a->sources = mem_realloc(a->sources, call->argc * sizeof *a->sources);
     for (int i = 0; i < count; i++)
-        if (flags[i] & KEY_RO)
+        if (flags[i] & (KEY_RO | KEY_RW))
             a->sources[a->source_count++] =
                 (struct source){positions[i], value_at(call, positions[i])};
     mem_free(positions);
