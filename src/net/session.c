@@ -53,6 +53,7 @@
 #define SEND_MOST       ((size_t)2 << 20)  /* bytes of one session in a turn: some 0.5 ms */
 #define PARK_MAX        ((size_t)16 << 10) /* bytes of replies, beside references */
 #define PARK_CAP        ((size_t)64 << 10) /* memory of a parked buffer */
+#define REPLIES_FREE    ((size_t)16 << 10) /* bytes of replies at once that no limit counts */
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
@@ -152,11 +153,15 @@ static void update_throttle(struct session *s)
 
 /* ---- output ---- */
 
+static const struct setting_output_limit *output_limit(const struct session *s)
+{
+    return &s->worker->lane.server->settings->client_output_buffer_limit[CLIENT_CLASS_NORMAL];
+}
+
 /* True: the session broke client-output-buffer-limit. */
 static bool over_output_limit(struct session *s)
 {
-    const struct setting_output_limit *limit =
-        &s->worker->lane.server->settings->client_output_buffer_limit[CLIENT_CLASS_NORMAL];
+    const struct setting_output_limit *limit = output_limit(s);
     uint64_t hard = (uint64_t)RELAXED_LOAD(&limit->hard_bytes);
     uint64_t soft = (uint64_t)RELAXED_LOAD(&limit->soft_bytes);
     uint64_t now_us = s->worker->lane.now_us;
@@ -171,14 +176,22 @@ static bool over_output_limit(struct session *s)
     return now_us - s->soft_since_us > (uint64_t)RELAXED_LOAD(&limit->soft_seconds) * 1000000;
 }
 
-static void close_over_limit(struct session *s)
+static void close_over_limit(struct session *s, uint64_t bytes)
 {
     struct lane *lane = &s->worker->lane;
     OWNER_ADD(&lane->stats.outputs_too_big, 1);
     LOG_WARNING("Client id=%llu addr=%s closed: its %llu unread bytes of replies are above "
                 "client-output-buffer-limit",
-                (unsigned long long)s->client.id, s->client.peer, (unsigned long long)s->out.bytes);
+                (unsigned long long)s->client.id, s->client.peer, (unsigned long long)bytes);
     session_close(s);
+}
+
+/* Whether replies may not even be tried to send: the hard limit is for what the server has to
+ * keep, and these it has already. */
+static bool are_too_big(const struct session *s, uint64_t bytes)
+{
+    uint64_t hard = (uint64_t)RELAXED_LOAD(&output_limit(s)->hard_bytes);
+    return UNLIKELY(hard != 0) && s->out.bytes + bytes - REPLIES_FREE >= hard;
 }
 
 static void note_sent(struct session *s, size_t bytes)
@@ -298,7 +311,7 @@ static NOINLINE bool queue_replies_or_close(struct session *s, struct reply_buff
     if ((gate != 0 || try_more) && !flush_or_close(s))
         return false;
     if (over_output_limit(s)) {
-        close_over_limit(s);
+        close_over_limit(s, s->out.bytes);
         return false;
     }
     update_throttle(s);
@@ -312,6 +325,11 @@ static bool send_or_close(struct session *s, struct reply_buffer *reply, uint64_
     uint64_t total = reply->bytes.len + reply->reference_bytes;
     uint64_t sent = 0;
     bool try_more = false;
+    if (UNLIKELY(total > REPLIES_FREE) && are_too_big(s, total)) {
+        reply_buffer_clear(reply);
+        close_over_limit(s, s->out.bytes + total);
+        return false;
+    }
     if (LIKELY(s->out.bytes == 0 && gate == 0)) {
         struct iovec vectors[VECTORS_MAX];
         size_t asked;
@@ -759,7 +777,7 @@ static void sweep_one(struct session *s, int64_t timeout_ms)
                     s->client.peer);
         session_close(s);
     } else if (over_output_limit(s)) {
-        close_over_limit(s);
+        close_over_limit(s, s->out.bytes);
     }
 }
 

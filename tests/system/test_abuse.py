@@ -90,6 +90,25 @@ def test_buffer_limits_close():
         wait_until(lambda: clients(client) == 1)
 
 
+def test_replies_above_the_limit_are_not_sent():
+    """Nothing of them, though the socket would take all; of replies at once 16 KiB are free."""
+    limit, free = 100000, 16384
+    with Server(*FOUR) as server:
+        client = server.client()
+        for over in (False, True):
+            client.must("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0")
+            value = b"y" * (limit + free - len(b"$116384\r\n\r\n") - (not over))
+            client.must("SET", "big", value)
+            client.must("CONFIG", "SET", "client-output-buffer-limit", f"normal {limit} 0 0")
+            with server.client() as other:
+                other.send("GET", "big")
+                if over:
+                    eq(other.read_until_closed(), b"")
+                else:
+                    eq(other.read(), value)
+        assert "above client-output-buffer-limit" in server.log()
+
+
 def test_garbage():
     """Random bytes, and good requests with some bytes changed and cut anywhere."""
     print(f"SEED={SEED}")
