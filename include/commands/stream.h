@@ -62,6 +62,8 @@ bool stream_need_group(struct call *call, uint32_t at, unsigned how, struct stre
 /* The consumer that reads or claims: created, with all that belongs to it, if it is not there. */
 struct stream_consumer *stream_use_consumer(struct call *call, const struct stream_of_group *of,
                                             struct slice name);
+/* What belongs to creating one, but for the log. */
+void stream_tell_consumer(struct call *call, const struct key *key);
 /* To be called for a pending entry that `c` was given just now. */
 void stream_set_active(struct call *call, struct stream_consumer *c, int64_t delivered_ms);
 
@@ -80,9 +82,30 @@ ALWAYS_INLINE int64_t stream_ms_since(const struct call *call, int64_t then_ms)
 
 /* What is logged of commands that read, claim and acknowledge: the state they led to, so that it
  * may be loaded any number of times. Each counts no change. */
-void stream_log_claim(struct call *call, const struct stream_of_group *of,
-                      const struct stream_nack *nack);
-void stream_log_group_id(struct call *call, const struct stream_of_group *of);
+void stream_log_consumer(struct call *call, const struct stream_of_group *of, struct slice name);
+void stream_log_group_id(struct call *call, const struct stream_of_group *of,
+                         struct stream_id last_id, int64_t entries_read);
+/* Claims: in one XCLAIM all that follow each other with the same consumer, time and count. */
+#define STREAM_CLAIMS_AT_ONCE 64
+struct stream_claims {
+    struct call *call; /* NULL: nothing is logged */
+    const struct stream_of_group *of;
+    const struct stream_id *last_id; /* of the group: read when they are logged */
+    const struct stream_consumer *consumer;
+    int64_t delivered_ms;
+    uint64_t deliveries;
+    uint32_t count;
+    struct stream_id ids[STREAM_CLAIMS_AT_ONCE];
+};
+void stream_claims_begin(struct stream_claims *claims, struct call *call,
+                         const struct stream_of_group *of, const struct stream_id *last_id);
+void stream_claims_add_slow(struct stream_claims *claims, const struct stream_nack *nack);
+void stream_claims_end(struct stream_claims *claims); /* before anything else is logged */
+ALWAYS_INLINE void stream_claims_add(struct stream_claims *claims, const struct stream_nack *nack)
+{
+    if (claims->call != NULL)
+        stream_claims_add_slow(claims, nack);
+}
 /* XACK of an id, XDEL of several. */
 void stream_log_ack(struct call *call, struct slice key, struct slice group, struct stream_id id);
 void stream_log_delete(struct call *call, struct slice key, const struct stream_id *ids,
@@ -120,6 +143,36 @@ int stream_read_keys(uint32_t argc, const struct slice *argv, uint32_t *position
                      uint32_t max);
 void stream_xread(struct call *call);
 void stream_xreadgroup(struct call *call);
+
+/* ---- stream_deliver.c ---- */
+
+/* What a consumer reads of one stream, and what comes of it. */
+struct stream_delivery {
+    const struct stream_of_group *of;
+    struct slice consumer;
+    struct stream_id after; /* unless fresh */
+    uint64_t count;         /* 0: all */
+    bool fresh;             /* entries that the group did not have yet, else the consumer's */
+    bool no_ack;            /* they do not become pending */
+
+    bool apart;                /* nothing is changed before stream_delivery_apply */
+    bool moved;                /* the group is at another entry: */
+    struct stream_id last_id;  /* ... this one */
+    int64_t entries_read;      /* ... after so many */
+    uint64_t delivered;        /* entries */
+    int64_t now_ms;            /* when that was */
+    struct stream_batch batch; /* if apart: new pending entries, and who has them */
+    struct bytes again;        /* if apart: pointers to the pending entries that were read again */
+};
+/* How many entries it will be, about. */
+uint64_t stream_delivery_size(const struct stream_delivery *d);
+/* Apart: while the values are pinned and no shard is held. Replies nothing. */
+void stream_delivery_begin(struct call *call, struct stream_delivery *d, bool apart);
+/* Replies the entries, and logs. */
+void stream_delivery_reply(struct call *call, struct stream_delivery *d);
+/* Of one that is apart, once its shards are held again and the stream is the same. */
+void stream_delivery_apply(struct call *call, struct stream_delivery *d);
+void stream_delivery_free(struct stream_delivery *d); /* of one that is apart */
 
 /* ---- stream_group.c ---- */
 

@@ -26,8 +26,8 @@
  * there still.
  *
  * What is not run aside however much it is: what takes elements out (SPOP, LPOP, ZPOPMIN with
- * large counts, XTRIM, ZREMRANGEBYSCORE ...) or puts in as many as it has arguments; XREAD with
- * BLOCK, XREADGROUP and XCLAIM; commands on the whole keyspace (KEYS, SORT with patterns that look
+ * large counts, XTRIM, ZREMRANGEBYSCORE ...) or puts in as many as it has arguments; XREAD and
+ * XREADGROUP with BLOCK, XCLAIM and XAUTOCLAIM; commands on the whole keyspace (KEYS, SORT with patterns that look
  * at other keys); and all within what may not wait.
  *
  * One thread runs them one after the other. A client's order of commands stays, since it waits; the

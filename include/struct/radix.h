@@ -52,6 +52,10 @@ void *radix_find(const struct radix *r, struct slice key); /* NULL: there is non
 bool radix_insert(struct radix *r, void *record);
 void *radix_remove(struct radix *r, struct slice key); /* NULL: there was none */
 
+/* Moves all records of `from`, a tree of keys of the same kind, to r: O(levels). False, and nothing
+ * is moved, unless each key of `from` is above all of r's. */
+bool radix_join(struct radix *r, struct radix *from) NODISCARD;
+
 /* Empties the tree, showing each record to `visit` (NULL: to nobody), in no order. */
 void radix_clear(struct radix *r, radix_visit_fn visit, void *ctx);
 /* The same for up to `records` of them. True: more is left, call again and call nothing else. */

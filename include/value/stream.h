@@ -143,6 +143,13 @@ bool stream_next(struct stream_iterator *it, struct stream_entry *out);
  * the stream or the iterator, until the next call. */
 void stream_pair(struct stream_iterator *it, struct slice *field, struct slice *value);
 
+/* For those who look for one entry after the other: on with an iterator, from stream_seek to
+ * STREAM_ID_MAX and not in reverse, that yielded `entry` last ({0}: nothing yet), to the entry of a
+ * higher id. False: there is none, `entry` may be one behind it. O(1) if they are near each other,
+ * else O(log n). */
+bool stream_find_on(const struct stream *s, struct stream_iterator *it, struct stream_id id,
+                    struct stream_entry *entry);
+
 bool stream_has(const struct stream *s, struct stream_id id); /* O(log n) */
 /* The id of the first (last) entry that is there. False, and 0-0: there is none. O(1) for the
  * first; for the last O(log n), more if it follows tombstones. */
@@ -289,6 +296,25 @@ ALWAYS_INLINE struct stream_nack *stream_pending_prev(struct radix_cursor *at)
 {
     return (struct stream_nack *)radix_prev(at);
 }
+
+/* Deliveries that are prepared while others read the stream, and become the group's all at once. */
+struct stream_batch {
+    struct radix pending, of_consumer; /* the new ones, as the group's and as the consumer's */
+    struct stream_consumer *consumer;
+    bool is_new; /* the group does not have the consumer yet */
+};
+
+/* For the consumer of that name, who is made if there is none. The group must not lose him before
+ * the batch is attached or freed. */
+void stream_batch_init(struct stream_batch *b, const struct stream_group *g, struct slice consumer,
+                       int64_t now_ms);
+/* As stream_deliver; ids must rise. */
+const struct stream_nack *stream_batch_deliver(struct stream_batch *b, struct stream_id id,
+                                               int64_t now_ms);
+/* Nothing is left in the batch. O(log p) if all ids are above those pending, else as
+ * stream_deliver for each. */
+void stream_batch_attach(struct stream_batch *b, struct stream_group *g);
+void stream_batch_free(struct stream_batch *b); /* of one that was not attached */
 
 /* ---- how far a group is. O(1) --------------------------------------------------------------- */
 

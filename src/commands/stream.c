@@ -168,12 +168,15 @@ struct stream_consumer *stream_use_consumer(struct call *call, const struct stre
         return c;
     }
     c = stream_consumer_create(of->group, name, call->hold.now_ms);
-    struct slice argv[] = {SLICE("XGROUP"), SLICE("CREATECONSUMER"), of->key.name,
-                           stream_group_name(of->group), name};
-    call_changed(call, 1);
-    call_effect(call, COUNT_OF(argv), argv);
-    call_notify(call, 't', "xgroup-createconsumer", &of->key);
+    stream_log_consumer(call, of, name);
+    stream_tell_consumer(call, &of->key);
     return c;
+}
+
+void stream_tell_consumer(struct call *call, const struct key *key)
+{
+    call_changed(call, 1);
+    call_notify(call, 't', "xgroup-createconsumer", key);
 }
 
 /* No more than can be replied and logged. */
@@ -193,32 +196,66 @@ void stream_set_active(struct call *call, struct stream_consumer *c, int64_t del
 
 /* ---- what is logged ---- */
 
-/* What was loaded from elsewhere may be beyond what the options take. */
-void stream_log_claim(struct call *call, const struct stream_of_group *of,
-                      const struct stream_nack *nack)
+void stream_log_consumer(struct call *call, const struct stream_of_group *of, struct slice name)
 {
-    if (!is_logging(call))
-        return;
-    char id[STREAM_ID_TEXT], last_id[STREAM_ID_TEXT], time[NUMBER_TEXT_MAX], count[NUMBER_TEXT_MAX];
-    struct slice argv[] = {
-        SLICE("XCLAIM"),
-        of->key.name,
-        stream_group_name(of->group),
-        stream_consumer_name(nack->consumer),
-        SLICE("0"),
-        slice_of(id, stream_id_print(id, stream_nack_id(nack))),
-        SLICE("TIME"),
-        slice_of(time, number_print_i64(time, MAX_OF(nack->delivered_ms, 0))),
-        SLICE("RETRYCOUNT"),
-        slice_of(count, number_print_u64(count, MIN_OF(nack->deliveries, INT64_MAX))),
-        SLICE("FORCE"),
-        SLICE("JUSTID"),
-        SLICE("LASTID"),
-        slice_of(last_id, stream_id_print(last_id, of->group->last_id))};
-    call_effect(call, COUNT_OF(argv), argv);
+    struct slice argv[] = {SLICE("XGROUP"), SLICE("CREATECONSUMER"), of->key.name,
+                           stream_group_name(of->group), name};
+    if (is_logging(call))
+        call_effect(call, COUNT_OF(argv), argv);
 }
 
-void stream_log_group_id(struct call *call, const struct stream_of_group *of)
+void stream_claims_begin(struct stream_claims *claims, struct call *call,
+                         const struct stream_of_group *of, const struct stream_id *last_id)
+{
+    claims->call = is_logging(call) ? call : NULL;
+    claims->of = of;
+    claims->last_id = last_id;
+    claims->count = 0;
+}
+
+/* What was loaded from elsewhere may be beyond what the options take. */
+void stream_claims_end(struct stream_claims *claims)
+{
+    uint32_t argc = 0;
+    struct slice argv[STREAM_CLAIMS_AT_ONCE + 13];
+    char ids[STREAM_CLAIMS_AT_ONCE][STREAM_ID_TEXT], last_id[STREAM_ID_TEXT];
+    char time[NUMBER_TEXT_MAX], count[NUMBER_TEXT_MAX];
+    if (claims->call == NULL || claims->count == 0)
+        return;
+    argv[argc++] = SLICE("XCLAIM");
+    argv[argc++] = claims->of->key.name;
+    argv[argc++] = stream_group_name(claims->of->group);
+    argv[argc++] = stream_consumer_name(claims->consumer);
+    argv[argc++] = SLICE("0");
+    for (uint32_t i = 0; i < claims->count; i++)
+        argv[argc++] = slice_of(ids[i], stream_id_print(ids[i], claims->ids[i]));
+    argv[argc++] = SLICE("TIME");
+    argv[argc++] = slice_of(time, number_print_i64(time, MAX_OF(claims->delivered_ms, 0)));
+    argv[argc++] = SLICE("RETRYCOUNT");
+    argv[argc++] = slice_of(count, number_print_u64(count, MIN_OF(claims->deliveries, INT64_MAX)));
+    argv[argc++] = SLICE("FORCE");
+    argv[argc++] = SLICE("JUSTID");
+    argv[argc++] = SLICE("LASTID");
+    argv[argc++] = slice_of(last_id, stream_id_print(last_id, *claims->last_id));
+    call_effect(claims->call, argc, argv);
+    claims->count = 0;
+}
+
+void stream_claims_add_slow(struct stream_claims *claims, const struct stream_nack *nack)
+{
+    if (claims->count == STREAM_CLAIMS_AT_ONCE ||
+        (claims->count != 0 &&
+         (claims->consumer != nack->consumer || claims->delivered_ms != nack->delivered_ms ||
+          claims->deliveries != nack->deliveries)))
+        stream_claims_end(claims);
+    claims->consumer = nack->consumer;
+    claims->delivered_ms = nack->delivered_ms;
+    claims->deliveries = nack->deliveries;
+    claims->ids[claims->count++] = stream_nack_id(nack);
+}
+
+void stream_log_group_id(struct call *call, const struct stream_of_group *of,
+                         struct stream_id last_id, int64_t entries_read)
 {
     char id[STREAM_ID_TEXT], read[NUMBER_TEXT_MAX];
     struct slice argv[] = {
@@ -226,10 +263,11 @@ void stream_log_group_id(struct call *call, const struct stream_of_group *of)
         SLICE("SETID"),
         of->key.name,
         stream_group_name(of->group),
-        slice_of(id, stream_id_print(id, of->group->last_id)),
+        slice_of(id, stream_id_print(id, last_id)),
         SLICE("ENTRIESREAD"),
-        slice_of(read, number_print_i64(read, MAX_OF(of->group->entries_read, STREAM_UNKNOWN)))};
-    call_effect(call, COUNT_OF(argv), argv);
+        slice_of(read, number_print_i64(read, MAX_OF(entries_read, STREAM_UNKNOWN)))};
+    if (is_logging(call))
+        call_effect(call, COUNT_OF(argv), argv);
 }
 
 void stream_log_ack(struct call *call, struct slice key, struct slice group, struct stream_id id)

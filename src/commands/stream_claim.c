@@ -6,7 +6,7 @@
  */
 #include "commands/stream.h"
 
-#include "base/mem.h"
+#include "engine/aside.h"
 
 /* False after replying `error`. What is negative is 0. */
 static bool read_natural(struct call *call, uint32_t at, int64_t *out, const char *error)
@@ -82,18 +82,28 @@ static bool read_range(struct call *call, struct pending_range *out)
     return true;
 }
 
-static void reply_range(struct call *call, const struct stream_group *g,
+/* The pending entries that a range is of; NULL: there is no such consumer. */
+static const struct radix *pending_of(const struct call *call, const struct stream_group *g,
+                                      const struct pending_range *range)
+{
+    if (range->consumer_at == 0)
+        return &g->pending;
+    const struct stream_consumer *c = stream_consumer_find(g, call->argv[range->consumer_at]);
+    return c != NULL ? &c->pending : NULL;
+}
+
+/* How many are likely to be looked at. */
+static uint64_t size_of(const struct radix *pending, const struct pending_range *range)
+{
+    if (stream_id_compare(range->from, range->to) >= 0)
+        return 1;
+    uint64_t all = radix_count(pending);
+    return range->min_idle_ms != 0 ? all : MIN_OF((uint64_t)range->count, all);
+}
+
+static void reply_range(struct call *call, const struct radix *pending,
                         const struct pending_range *range)
 {
-    const struct radix *pending = &g->pending;
-    if (range->consumer_at != 0) {
-        const struct stream_consumer *c = stream_consumer_find(g, call->argv[range->consumer_at]);
-        if (c == NULL) {
-            reply_array(call->reply, 0);
-            return;
-        }
-        pending = &c->pending;
-    }
     struct radix_cursor at;
     const struct stream_nack *nack;
     size_t mark = reply_array_deferred(call->reply);
@@ -124,35 +134,69 @@ void stream_xpending(struct call *call)
     }
     if ((!summary && !read_range(call, &range)) || !stream_need_group(call, 1, FIND_READ, &of))
         return;
+    struct value value = stream_value(of.stream);
+    const struct radix *pending = summary ? NULL : pending_of(call, of.group, &range);
+    if (!summary && pending == NULL) {
+        reply_array(call->reply, 0);
+        return;
+    }
+    if (call_aside(call, summary ? radix_count(&of.group->consumers) : size_of(pending, &range)))
+        return;
+    call_let_go(call, &value, 1);
     if (summary)
         reply_summary(call, of.group);
     else
-        reply_range(call, of.group, &range);
+        reply_range(call, pending, &range);
 }
 
 /* ---- what XCLAIM and XAUTOCLAIM share ---- */
 
-/* Replies the entry of an id: all of it, or the id. It is there. */
-static void reply_claimed(struct call *call, const struct stream *s, struct stream_id id,
-                          bool only_id)
-{
+/* A consumer claims entries of one stream after the other. */
+struct claiming {
+    struct stream_of_group of;
+    struct stream_consumer *consumer;
+    struct stream_claims claims;
     struct stream_iterator it;
-    struct stream_entry entry;
-    if (only_id) {
-        stream_reply_id(call, id);
-        return;
-    }
-    stream_seek(s, id, id, false, &it);
-    if (stream_next(&it, &entry))
-        stream_reply_entry(call, &it, &entry);
+    struct stream_entry entry; /* of `it` */
+    struct stream_id last;     /* looked for */
+    bool only_id;              /* JUSTID */
+};
+
+static void claiming_begin(struct call *call, struct claiming *c)
+{
+    c->consumer = stream_use_consumer(call, &c->of, call->argv[3]);
+    c->entry.pairs = 0;
+    c->last = STREAM_ID_MIN;
+    stream_claims_begin(&c->claims, call, &c->of, &c->of.group->last_id);
+}
+
+/* Whether the stream has it; then it is the iterator's. */
+static bool find_entry(struct claiming *c, struct stream_id id)
+{
+    if (stream_id_compare(id, c->last) <= 0)
+        c->entry.pairs = 0;
+    c->last = id;
+    return stream_find_on(c->of.stream, &c->it, id, &c->entry);
+}
+
+/* The one that was found, all of it or its id; it is the consumer's now. */
+static void reply_claimed(struct call *call, struct claiming *c, const struct stream_nack *nack)
+{
+    stream_set_active(call, c->consumer, nack->delivered_ms);
+    if (c->only_id)
+        stream_reply_id(call, c->entry.id);
+    else
+        stream_reply_entry(call, &c->it, &c->entry);
+    stream_claims_add(&c->claims, nack);
+    call_changed(call, 1);
 }
 
 /* An entry that was deleted is pending no more. */
-static void forget(struct call *call, const struct stream_of_group *of, struct stream_nack *nack)
+static void forget(struct call *call, struct claiming *c, struct stream_nack *nack)
 {
-    stream_log_claim(call, of, nack);
+    stream_claims_add(&c->claims, nack);
     call_changed(call, 1);
-    stream_pending_delete(of->group, nack);
+    stream_pending_delete(c->of.group, nack);
 }
 
 /* ---- XCLAIM ---- */
@@ -224,56 +268,55 @@ static bool is_idle_enough(const struct call *call, const struct stream_nack *na
 }
 
 /* True: the consumer has it now, and it was replied. */
-static bool claim_one(struct call *call, const struct stream_of_group *of,
-                      struct stream_consumer *c, const struct claim *claim, struct stream_id id)
+static bool claim_one(struct call *call, struct claiming *c, const struct claim *claim,
+                      struct stream_id id)
 {
-    struct stream_nack *nack = stream_pending_find(of->group, id);
-    if (!stream_has(of->stream, id)) {
+    struct stream_nack *nack = stream_pending_find(c->of.group, id);
+    if (!find_entry(c, id)) {
         if (nack != NULL)
-            forget(call, of, nack);
+            forget(call, c, nack);
         return false;
     }
     if (nack == NULL && claim->force) {
-        nack = stream_pending_create(of->group, c, id, call->hold.now_ms);
+        nack = stream_pending_create(c->of.group, c->consumer, id, call->hold.now_ms);
         nack->deliveries = 1;
     } else if (nack == NULL || !is_idle_enough(call, nack, claim->min_idle_ms)) {
         return false;
     }
-    stream_claim(nack, c);
+    stream_claim(nack, c->consumer);
     nack->delivered_ms = claim->time_ms;
     if (claim->retries >= 0)
         nack->deliveries = (uint64_t)claim->retries;
     else if (!claim->only_id)
         stream_count_delivery(nack);
-    stream_set_active(call, c, nack->delivered_ms);
-    reply_claimed(call, of->stream, id, claim->only_id);
-    stream_log_claim(call, of, nack);
-    call_changed(call, 1);
+    reply_claimed(call, c, nack);
     return true;
 }
 
 void stream_xclaim(struct call *call)
 {
-    struct stream_of_group of;
+    struct claiming c;
     struct claim claim;
-    if (!stream_need_group(call, 1, FIND_WRITE, &of) || !read_claim(call, &claim))
+    if (!stream_need_group(call, 1, FIND_WRITE, &c.of) || !read_claim(call, &claim))
         return;
-    stream_edit(call, &of.key, of.entry);
+    stream_edit(call, &c.of.key, c.of.entry);
     call_effect_none(call);
-    bool moved = stream_id_compare(claim.last_id, of.group->last_id) > 0;
+    bool moved = stream_id_compare(claim.last_id, c.of.group->last_id) > 0;
     if (moved)
-        of.group->last_id = claim.last_id;
-    struct stream_consumer *c = stream_use_consumer(call, &of, call->argv[3]);
+        c.of.group->last_id = claim.last_id;
+    c.only_id = claim.only_id;
+    claiming_begin(call, &c);
     uint64_t before = call->changes;
     size_t mark = reply_array_deferred(call->reply), n = 0;
     for (uint32_t at = 5; at < claim.ids_end; at++) {
         struct stream_id id;
         if (stream_id_parse(call->argv[at], 0, false, &id) != STREAM_ID_BAD)
-            n += claim_one(call, &of, c, &claim, id);
+            n += claim_one(call, &c, &claim, id);
     }
     reply_array_patch(call->reply, mark, n);
+    stream_claims_end(&c.claims);
     if (moved && call->changes == before) {
-        stream_log_group_id(call, &of);
+        stream_log_group_id(call, &c.of, c.of.group->last_id, c.of.group->entries_read);
         call_changed(call, 1);
     }
 }
@@ -314,37 +357,35 @@ static bool read_autoclaim(struct call *call, struct autoclaim *out)
 
 /* Replies and gives to the consumer what was idle for long enough; ids of what was deleted are
  * appended to `gone`. Answers where to go on, or 0-0. */
-static struct stream_id claim_idle(struct call *call, const struct stream_of_group *of,
-                                   struct stream_consumer *c, const struct autoclaim *claim,
-                                   size_t *claimed, struct bytes *gone)
+static struct stream_id claim_idle(struct call *call, struct claiming *c,
+                                   const struct autoclaim *claim, size_t *claimed,
+                                   struct bytes *gone)
 {
     struct radix_cursor at;
     struct stream_nack *nack;
+    const struct radix *pending = &c->of.group->pending;
     int64_t left = claim->count, attempts = claim->count > INT64_MAX / ATTEMPTS_PER_ENTRY
                                                 ? INT64_MAX
                                                 : claim->count * ATTEMPTS_PER_ENTRY;
-    stream_pending_seek(&of->group->pending, claim->from, &at);
+    stream_pending_seek(pending, claim->from, &at);
     while ((nack = stream_pending_next(&at)) != NULL) {
         struct stream_id id = stream_nack_id(nack);
         if (left == 0 || attempts-- == 0)
             return id;
-        if (!stream_has(of->stream, id)) {
-            forget(call, of, nack);
+        if (!find_entry(c, id)) {
+            forget(call, c, nack);
             bytes_append(gone, &id, sizeof id);
-            stream_pending_seek(&of->group->pending, id, &at);
+            stream_pending_seek(pending, id, &at);
             left--;
             continue;
         }
         if (!is_idle_enough(call, nack, claim->min_idle_ms))
             continue;
-        stream_claim(nack, c);
+        stream_claim(nack, c->consumer);
         nack->delivered_ms = call->hold.now_ms;
         if (!claim->only_id)
             stream_count_delivery(nack);
-        stream_set_active(call, c, nack->delivered_ms);
-        reply_claimed(call, of->stream, id, claim->only_id);
-        stream_log_claim(call, of, nack);
-        call_changed(call, 1);
+        reply_claimed(call, c, nack);
         ++*claimed;
         left--;
     }
@@ -353,13 +394,14 @@ static struct stream_id claim_idle(struct call *call, const struct stream_of_gro
 
 void stream_xautoclaim(struct call *call)
 {
-    struct stream_of_group of;
+    struct claiming c;
     struct autoclaim claim;
-    if (!read_autoclaim(call, &claim) || !stream_need_group(call, 1, FIND_WRITE, &of))
+    if (!read_autoclaim(call, &claim) || !stream_need_group(call, 1, FIND_WRITE, &c.of))
         return;
-    stream_edit(call, &of.key, of.entry);
+    stream_edit(call, &c.of.key, c.of.entry);
     call_effect_none(call);
-    struct stream_consumer *c = stream_use_consumer(call, &of, call->argv[3]);
+    c.only_id = claim.only_id;
+    claiming_begin(call, &c);
     /* Where to go on comes first in the reply and is known last: the entries wait elsewhere. */
     struct reply_buffer entries, *reply = call->reply;
     struct bytes gone = {0};
@@ -368,7 +410,8 @@ void stream_xautoclaim(struct call *call)
     entries.resp3 = reply->resp3;
     entries.muted = reply->muted;
     call->reply = &entries;
-    struct stream_id next = claim_idle(call, &of, c, &claim, &claimed, &gone);
+    struct stream_id next = claim_idle(call, &c, &claim, &claimed, &gone);
+    stream_claims_end(&c.claims);
     call->reply = reply;
     reply_array(reply, 3);
     stream_reply_id(call, next);

@@ -1,6 +1,8 @@
 /* stream_info.c - what is known of a stream, its groups and their consumers: XINFO. */
 #include "commands/stream.h"
 
+#include "engine/aside.h"
+
 #define FULL_COUNT 10 /* entries that XINFO STREAM FULL shows of each collection */
 
 static void reply_name(struct call *call, const char *field, struct slice name)
@@ -29,6 +31,16 @@ static void reply_field_id(struct call *call, const char *field, struct stream_i
 {
     reply_bulk_str(call->reply, field);
     stream_reply_id(call, id);
+}
+
+/* If so much is to be looked at that it is done aside: true if it was sent there. */
+static bool look_aside(struct call *call, const struct stream *s, uint64_t elements)
+{
+    struct value value = {(void *)s, TYPE_STREAM, ENCODING_STREAM};
+    if (call_aside(call, elements))
+        return true;
+    call_let_go(call, &value, 1);
+    return false;
 }
 
 /* The stream under argument 2; NULL after replying that there is none. */
@@ -120,6 +132,20 @@ static void reply_full(struct call *call, const struct stream *s, uint64_t count
         reply_full_group(call, s, g, count);
 }
 
+/* How many entries and pending entries that are. */
+static uint64_t full_size(const struct stream *s, uint64_t count)
+{
+    const struct stream_group *g;
+    struct radix_cursor at;
+    uint64_t most = count != 0 ? count : UINT64_MAX, size = MIN_OF(s->length, most);
+    radix_first(&s->groups, &at);
+    while ((g = stream_group_next(&at)) != NULL) {
+        uint64_t pending = radix_count(&g->pending), consumers = radix_count(&g->consumers);
+        size += MIN_OF(pending, most) + consumers; /* those of consumers are among them */
+    }
+    return size;
+}
+
 /* [FULL [COUNT n]] */
 static bool read_full(struct call *call, bool *full, int64_t *count)
 {
@@ -144,7 +170,8 @@ static void stream_command(struct call *call)
     bool full;
     int64_t count;
     const struct stream *s = find(call);
-    if (s == NULL || !read_full(call, &full, &count))
+    if (s == NULL || !read_full(call, &full, &count) ||
+        (full && look_aside(call, s, full_size(s, (uint64_t)count))))
         return;
     reply_map(call->reply, full ? 9 : 10);
     reply_number(call, "length", (int64_t)s->length);
@@ -170,7 +197,7 @@ static void groups_command(struct call *call)
     const struct stream *s = find(call);
     const struct stream_group *g;
     struct radix_cursor at;
-    if (s == NULL)
+    if (s == NULL || look_aside(call, s, radix_count(&s->groups)))
         return;
     reply_array(call->reply, radix_count(&s->groups));
     radix_first(&s->groups, &at);
@@ -199,6 +226,8 @@ static void consumers_command(struct call *call)
                     call->argv[2].data);
         return;
     }
+    if (look_aside(call, s, radix_count(&g->consumers)))
+        return;
     reply_array(call->reply, radix_count(&g->consumers));
     radix_first(&g->consumers, &at);
     while ((c = stream_consumer_next(&at)) != NULL) {

@@ -15,6 +15,7 @@
 #include "engine/aside.h"
 #include "engine/block.h"
 #include "keyspace/pin.h"
+#include "plog/plog.h"
 
 /* ---- arguments ---- */
 
@@ -199,6 +200,16 @@ static bool read_sources(struct call *call, const struct reading *r, struct sour
     return true;
 }
 
+/* Whether a stream is read twice: by the second time the first one has changed it. */
+static bool has_twice(const struct reading *r, const struct source *sources)
+{
+    for (uint32_t i = 0; i < MIN_OF(r->keys, PINS_MAX); i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (sources[i].of.stream == sources[j].of.stream)
+                return true;
+    return false;
+}
+
 /* Whether the stream has an entry behind that id. */
 static bool has_after(const struct stream *s, struct stream_id id)
 {
@@ -209,82 +220,31 @@ static bool has_after(const struct stream *s, struct stream_id id)
 
 /* ---- reading ---- */
 
-/* Entries that were not delivered to the group yet: they are pending now, unless no_ack. */
-static void reply_new(struct call *call, const struct reading *r, const struct stream_of_group *of,
-                      struct stream_consumer *c)
+/* As what the group's consumer is to get of a source. */
+static void delivery_of(const struct call *call, const struct reading *r,
+                        const struct source *source, struct stream_delivery *out)
 {
-    struct stream_iterator it;
-    struct stream_entry entry;
-    struct stream_id from = of->group->last_id;
-    uint64_t n = 0;
-    bool moved = false;
-    size_t mark = reply_array_deferred(call->reply);
-    stream_id_increment(&from);
-    stream_seek(of->stream, from, STREAM_ID_MAX, false, &it);
-    while ((r->count == 0 || n < r->count) && stream_next(&it, &entry)) {
-        moved |= stream_group_advance(of->stream, of->group, entry.id);
-        stream_reply_entry(call, &it, &entry);
-        if (!r->no_ack)
-            stream_log_claim(call, of, stream_deliver(of->group, c, entry.id, call->hold.now_ms));
-        n++;
-    }
-    reply_array_patch(call->reply, mark, n);
-    if (moved)
-        stream_log_group_id(call, of);
-    if (n != 0) {
-        stream_set_active(call, c, call->hold.now_ms);
-        call_changed(call, 1);
-    }
+    out->of = &source->of;
+    out->consumer = call->argv[r->group_at + 1];
+    out->after = source->after;
+    out->count = r->count;
+    out->fresh = source->fresh;
+    out->no_ack = r->no_ack;
 }
 
-/* Entries that the consumer has pending. What was deleted is answered as a null. */
-static void reply_history(struct call *call, const struct reading *r,
-                          const struct stream_of_group *of, struct stream_consumer *c,
-                          struct stream_id after)
-{
-    struct radix_cursor at;
-    struct stream_nack *nack;
-    uint64_t n = 0;
-    bool changed = false;
-    size_t mark = reply_array_deferred(call->reply);
-    if (stream_id_increment(&after))
-        stream_pending_seek(&c->pending, after, &at);
-    else
-        radix_last(&c->pending, &at);
-    while ((r->count == 0 || n < r->count) && (nack = stream_pending_next(&at)) != NULL) {
-        struct stream_iterator it;
-        struct stream_entry entry;
-        struct stream_id id = stream_nack_id(nack);
-        stream_seek(of->stream, id, id, false, &it);
-        n++;
-        if (!stream_next(&it, &entry)) {
-            reply_array(call->reply, 2);
-            stream_reply_id(call, id);
-            reply_null_array(call->reply);
-            continue;
-        }
-        stream_reply_entry(call, &it, &entry);
-        nack->delivered_ms = call->hold.now_ms;
-        stream_count_delivery(nack);
-        stream_log_claim(call, of, nack);
-        changed = true;
-    }
-    reply_array_patch(call->reply, mark, n);
-    if (changed)
-        call_changed(call, 1);
-}
-
-/* One stream's part of the reply. False: there is nothing to say of it. */
-static bool serve(struct call *call, const struct reading *r, struct source *source, bool first,
-                  size_t *mark)
+/* One stream's part of the reply: d, if given, is done apart. False: there is nothing to say. */
+static bool serve(struct call *call, const struct reading *r, struct source *source,
+                  struct stream_delivery *d, bool first, size_t *mark)
 {
     const struct stream_of_group *of = &source->of;
-    struct stream_consumer *c = NULL;
+    struct stream_delivery at_once;
+    bool apart = d != NULL;
     if (of->stream == NULL)
         return false;
     if (r->as_group) {
-        stream_edit(call, &of->key, of->entry);
-        c = stream_use_consumer(call, of, call->argv[r->group_at + 1]);
+        d = apart ? d : &at_once;
+        delivery_of(call, r, source, d);
+        stream_delivery_begin(call, d, apart);
         if (source->fresh && !has_after(of->stream, of->group->last_id))
             return false;
     } else if (!has_after(of->stream, source->after)) {
@@ -295,33 +255,60 @@ static bool serve(struct call *call, const struct reading *r, struct source *sou
     if (!call->reply->resp3)
         reply_array(call->reply, 2);
     reply_bulk(call->reply, of->key.name);
-    if (!r->as_group) {
+    if (r->as_group) {
+        stream_delivery_reply(call, d);
+    } else {
         struct stream_id from = source->after;
         stream_id_increment(&from);
         stream_reply_range(call, of->stream, from, STREAM_ID_MAX, r->count, false);
-    } else if (source->fresh) {
-        reply_new(call, r, of, c);
-    } else {
-        reply_history(call, r, of, c, source->after);
     }
     return true;
 }
 
-/* XREAD of very many entries runs aside: true if it was sent there. With BLOCK it does not: it might
- * find nothing there, and could not wait. */
+/* All of the reply, unless there is nothing: false. */
+static bool serve_all(struct call *call, const struct reading *r, struct source *sources,
+                      struct stream_delivery *apart)
+{
+    size_t served = 0, mark = 0;
+    for (uint32_t i = 0; i < r->keys; i++)
+        served += serve(call, r, &sources[i], apart != NULL ? &apart[i] : NULL, served == 0, &mark);
+    if (served != 0 && call->reply->resp3)
+        reply_map_patch(call->reply, mark, served);
+    else if (served != 0)
+        reply_array_patch(call->reply, mark, served);
+    return served != 0;
+}
+
+/* ---- very many entries ---- */
+
+/* How many entries are likely to be read of it. */
+static uint64_t size_of(const struct call *call, const struct reading *r,
+                        const struct source *source)
+{
+    if (r->as_group) {
+        struct stream_delivery d;
+        delivery_of(call, r, source, &d);
+        return stream_delivery_size(&d);
+    }
+    uint64_t all = stream_likely_entries(source->of.stream, source->after, STREAM_ID_MAX);
+    return r->count != 0 ? MIN_OF(r->count, all) : all;
+}
+
+/* What is read of very many entries runs aside: true if it was sent there. With BLOCK it does not:
+ * it might find nothing there, and could not wait. */
 static bool read_aside(struct call *call, const struct reading *r, const struct source *sources)
 {
-    if (r->as_group || r->blocks)
+    uint64_t enough = RELAXED_LOAD(&call->server->aside_from);
+    if (r->blocks || (!call->aside && r->count != 0 && r->count < enough / r->keys))
         return false;
     struct value values[PINS_MAX];
     uint32_t count = 0;
     uint64_t entries = 0;
     for (uint32_t i = 0; i < r->keys; i++) {
         const struct stream_of_group *of = &sources[i].of;
-        if (of->stream == NULL || !has_after(of->stream, sources[i].after))
+        if (of->stream == NULL || (!r->as_group && !has_after(of->stream, sources[i].after)))
             continue;
-        uint64_t all = stream_likely_entries(of->stream, sources[i].after, STREAM_ID_MAX);
-        entries += r->count != 0 ? MIN_OF(r->count, all) : all;
+        entries += size_of(call, r, &sources[i]);
         if (count < PINS_MAX)
             values[count] = entry_value(of->entry);
         count++;
@@ -330,8 +317,32 @@ static bool read_aside(struct call *call, const struct reading *r, const struct 
         return false;
     if (call_aside(call, entries))
         return true;
-    call_let_go(call, values, count);
+    if (call->aside && !(r->as_group && has_twice(r, sources)))
+        call_let_go(call, values, count);
     return false;
+}
+
+/* As a consumer, while the shards are let go; what it changes is put in when they are held again.
+ */
+static void deliver_apart(struct call *call, const struct reading *r, struct source *sources)
+{
+    struct stream_delivery *apart = mem_alloc(r->keys * sizeof *apart);
+    bool logged = plog_is_active(call->server->plog);
+    bool any = serve_all(call, r, sources, apart), same = call_take_back(call);
+    bool again = same && !logged && plog_is_active(call->server->plog); /* the log begins */
+    for (uint32_t i = 0; i < r->keys; i++) {
+        if (same && !again)
+            stream_delivery_apply(call, &apart[i]);
+        else
+            stream_delivery_free(&apart[i]);
+    }
+    if (again) {
+        reply_buffer_clear(call->reply);
+        any = read_sources(call, r, sources) && serve_all(call, r, sources, NULL);
+    }
+    if (same && !any && !call->failed)
+        reply_null_array(call->reply);
+    mem_free(apart);
 }
 
 /* Waits until something happens to one of the streams. */
@@ -357,6 +368,14 @@ static void wait_for_more(struct call *call, const struct reading *r, const stru
     mem_free(argv);
 }
 
+static void serve_nothing(struct call *call, const struct reading *r, const struct source *sources)
+{
+    if (r->blocks && call_may_block(call))
+        wait_for_more(call, r, sources);
+    else
+        reply_null_array(call->reply);
+}
+
 static void read_command(struct call *call, bool as_group)
 {
     struct reading r;
@@ -366,19 +385,12 @@ static void read_command(struct call *call, bool as_group)
     if (r.keys > SOURCES_AT_ONCE)
         sources = mem_alloc(r.keys * sizeof *sources);
     if (read_sources(call, &r, sources) && !read_aside(call, &r, sources)) {
-        size_t served = 0, mark = 0;
         if (as_group)
             call_effect_none(call);
-        for (uint32_t i = 0; i < r.keys; i++)
-            served += serve(call, &r, &sources[i], served == 0, &mark);
-        if (served != 0 && call->reply->resp3)
-            reply_map_patch(call->reply, mark, served);
-        else if (served != 0)
-            reply_array_patch(call->reply, mark, served);
-        else if (r.blocks && call_may_block(call))
-            wait_for_more(call, &r, sources);
-        else
-            reply_null_array(call->reply);
+        if (as_group && call->aside == ASIDE_LET_GO)
+            deliver_apart(call, &r, sources);
+        else if (!serve_all(call, &r, sources, NULL))
+            serve_nothing(call, &r, sources);
     }
     if (sources != room)
         mem_free(sources);

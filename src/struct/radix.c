@@ -340,6 +340,114 @@ void *radix_remove(struct radix *r, struct slice key)
     return record;
 }
 
+/* ---- joining ---- */
+
+static void *edge(const struct radix *r, bool last)
+{
+    const void *child = r->root;
+    while (!is_record(child)) {
+        const struct radix_node *node = child;
+        child = node->children[last ? node->count - 1 : 0];
+    }
+    return record_of(child);
+}
+
+/* What stands in that place from now on. Answers it if it is a node. */
+static struct radix_node *put(struct radix *r, const struct way *way, void *child)
+{
+    if (way->node != NULL) {
+        set_child(way->node, way->index, child);
+    } else {
+        r->root = child;
+        if (!is_record(child))
+            ((struct radix_node *)child)->parent = NULL;
+    }
+    return is_record(child) ? NULL : child;
+}
+
+/* Children of `from` from that index on go to the end of `node`, which may move. */
+static struct radix_node *node_append(struct radix *r, struct radix_node *node,
+                                      const struct radix_node *from, unsigned index)
+{
+    unsigned count = node->count + from->count - index;
+    if (count > node->capacity)
+        node = node_resize(r, node, count);
+    for (; index < from->count; index++)
+        node_add(r, node, symbol_of(from, index), from->children[index]);
+    return node;
+}
+
+/* Two trees at one place: low's last key and high's first one part at `depth`, which is above
+ * neither of their nodes that are done with. The way goes down low's last children and high's first
+ * ones, whichever tells keys apart earlier. */
+static void join_at(struct radix *r, struct way way, void *high, struct slice low_key,
+                    struct slice high_key, size_t depth)
+{
+    for (;;) {
+        void *low = way.child;
+        size_t low_depth = is_record(low) ? SIZE_MAX : ((struct radix_node *)low)->depth;
+        size_t high_depth = is_record(high) ? SIZE_MAX : ((struct radix_node *)high)->depth;
+        if (depth < low_depth && depth < high_depth) {
+            struct radix_node *node = put(r, &way, node_new(r, depth));
+            node_add(r, node, symbol_at(low_key, depth), low);
+            node_add(r, node, symbol_at(high_key, depth), high);
+            return;
+        }
+        if (low_depth == high_depth) {
+            struct radix_node *node = put(r, &way, low), *other = high;
+            bool share = depth > low_depth;
+            way.index = node->count - 1u;
+            node = node_append(r, node, other, share);
+            high = other->children[0];
+            node_free(r, other);
+            if (!share)
+                return;
+            way.node = node;
+        } else if (low_depth < high_depth) {
+            struct radix_node *node = put(r, &way, low);
+            if (depth == low_depth) {
+                node_add(r, node, symbol_at(high_key, depth), high);
+                return;
+            }
+            way.node = node;
+            way.index = node->count - 1u;
+        } else {
+            struct radix_node *node = put(r, &way, high);
+            if (depth == high_depth) {
+                node_add(r, node, symbol_at(low_key, depth), low);
+                return;
+            }
+            way = (struct way){.node = node, .index = 0, .child = low};
+            high = node->children[0];
+            continue;
+        }
+        way.child = way.node->children[way.index];
+    }
+}
+
+bool radix_join(struct radix *r, struct radix *from)
+{
+    DEBUG_ASSERT(r->key_of == from->key_of);
+    if (from->root == NULL)
+        return true;
+    if (r->root != NULL) {
+        struct slice low = r->key_of(edge(r, true)), high = r->key_of(edge(from, false));
+        size_t depth = common(low, high);
+        if (symbol_at(low, depth) >= symbol_at(high, depth))
+            return false;
+        r->count += from->count;
+        r->inner += from->inner;
+        r->inner_bytes += from->inner_bytes;
+        join_at(r, (struct way){.child = r->root}, from->root, low, high, depth);
+    } else {
+        *r = *from;
+    }
+    radix_init(from, from->key_of);
+    return true;
+}
+
+/* ---- emptying ---- */
+
 /* The last record of the tree leaves it. A node that has lost all goes too; one may stay with a
  * single child for as long as the tree is being emptied. */
 static void *clear_one(struct radix *r)

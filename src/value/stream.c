@@ -208,6 +208,23 @@ void stream_pair(struct stream_iterator *it, struct slice *field, struct slice *
     *value = take_part(it, it->room[1]);
 }
 
+#define STEPS_TO_NEAR 50 /* entries: about as long as seeking takes */
+
+bool stream_find_on(const struct stream *s, struct stream_iterator *it, struct stream_id id,
+                    struct stream_entry *entry)
+{
+    bool begun = entry->pairs != 0;
+    for (int i = 0; begun && i < STEPS_TO_NEAR; i++) {
+        int order = stream_id_compare(entry->id, id);
+        if (order >= 0)
+            return order == 0;
+        if (!stream_next(it, entry))
+            return false;
+    }
+    stream_seek(s, id, STREAM_ID_MAX, false, it);
+    return stream_next(it, entry) && stream_id_compare(entry->id, id) == 0;
+}
+
 bool stream_has(const struct stream *s, struct stream_id id)
 {
     struct stream_iterator it;

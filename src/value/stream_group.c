@@ -99,16 +99,22 @@ struct stream_consumer *stream_consumer_find(const struct stream_group *g, struc
     return radix_find(&g->consumers, name);
 }
 
-struct stream_consumer *stream_consumer_create(struct stream_group *g, struct slice name,
-                                               int64_t now_ms)
+static struct stream_consumer *consumer_new(struct slice name, int64_t now_ms)
 {
-    if (stream_consumer_find(g, name) != NULL)
-        return NULL;
     struct stream_consumer *c = new_with_name(offsetof(struct stream_consumer, name), name);
     c->name_len = (uint32_t)name.len;
     c->seen_ms = now_ms;
     c->active_ms = -1;
     radix_init(&c->pending, nack_key);
+    return c;
+}
+
+struct stream_consumer *stream_consumer_create(struct stream_group *g, struct slice name,
+                                               int64_t now_ms)
+{
+    if (stream_consumer_find(g, name) != NULL)
+        return NULL;
+    struct stream_consumer *c = consumer_new(name, now_ms);
     radix_insert(&g->consumers, c);
     return c;
 }
@@ -173,6 +179,61 @@ struct stream_nack *stream_deliver(struct stream_group *g, struct stream_consume
     }
     nack->deliveries = 1;
     return nack;
+}
+
+void stream_batch_init(struct stream_batch *b, const struct stream_group *g, struct slice consumer,
+                       int64_t now_ms)
+{
+    radix_init(&b->pending, nack_key);
+    radix_init(&b->of_consumer, nack_key);
+    b->consumer = stream_consumer_find(g, consumer);
+    b->is_new = b->consumer == NULL;
+    if (b->is_new)
+        b->consumer = consumer_new(consumer, now_ms);
+}
+
+const struct stream_nack *stream_batch_deliver(struct stream_batch *b, struct stream_id id,
+                                               int64_t now_ms)
+{
+    struct stream_nack *nack = mem_alloc(sizeof *nack);
+    *nack = (struct stream_nack){.consumer = b->consumer, .delivered_ms = now_ms, .deliveries = 1};
+    stream_id_to_bytes(nack->id, id);
+    bool added = radix_insert(&b->pending, nack) && radix_insert(&b->of_consumer, nack);
+    ASSERT(added);
+    return nack;
+}
+
+/* Some may be pending already: the group was set back. */
+static void deliver_again(struct stream_batch *b, struct stream_group *g)
+{
+    const struct stream_nack *nack;
+    struct radix_cursor at;
+    radix_first(&b->pending, &at);
+    while ((nack = stream_pending_next(&at)) != NULL)
+        stream_deliver(g, b->consumer, stream_nack_id(nack), nack->delivered_ms);
+    radix_clear(&b->of_consumer, NULL, NULL);
+    radix_clear(&b->pending, release, NULL);
+}
+
+void stream_batch_attach(struct stream_batch *b, struct stream_group *g)
+{
+    if (b->is_new)
+        radix_insert(&g->consumers, b->consumer);
+    b->is_new = false;
+    if (!radix_join(&g->pending, &b->pending)) {
+        deliver_again(b, g);
+        return;
+    }
+    bool joined = radix_join(&b->consumer->pending, &b->of_consumer);
+    ASSERT(joined); /* what the consumer has is among what the group has */
+}
+
+void stream_batch_free(struct stream_batch *b)
+{
+    radix_clear(&b->of_consumer, NULL, NULL);
+    radix_clear(&b->pending, release, NULL);
+    if (b->is_new)
+        mem_free(b->consumer);
 }
 
 void stream_pending_delete(struct stream_group *g, struct stream_nack *nack)

@@ -196,6 +196,28 @@ static void check_all(struct model *m)
     assert_null(radix_prev(&at));
 }
 
+/* The records from a rank on leave the tree for one of their own, and come back at once. */
+static void part_and_join(struct model *m)
+{
+    size_t from = rand_below(&m->rand, m->count + 1);
+    struct radix high;
+    radix_init(&high, key_of);
+    for (size_t i = from; i < m->count; i++) {
+        assert_ptr_equal(radix_remove(&m->radix, key_of(m->in[i])), m->in[i]);
+        assert_true(radix_insert(&high, m->in[i]));
+    }
+    if (from > 0 && from < m->count) { /* it is no order the other way round, or with one in both */
+        assert_false(radix_join(&high, &m->radix));
+        assert_true(radix_insert(&m->radix, m->in[from]));
+        assert_false(radix_join(&m->radix, &high));
+        assert_ptr_equal(radix_remove(&m->radix, key_of(m->in[from])), m->in[from]);
+    }
+    assert_true(radix_join(&m->radix, &high));
+    assert_int_equal(radix_count(&high), 0);
+    assert_int_equal(radix_bytes(&high), 0);
+    check_all(m);
+}
+
 static void drive(struct model *m, size_t goal, size_t operations)
 {
     for (size_t i = 0; i < operations; i++) {
@@ -226,7 +248,11 @@ static void one_round(uint64_t seed, enum kind kind, size_t scale)
     check_all(&m);
     drive(&m, scale, scale * 2);
     drive(&m, scale / 50, scale * 2);
+    for (int i = 0; i < 20; i++)
+        part_and_join(&m);
     drive(&m, scale / 2, scale);
+    for (int i = 0; i < 5; i++)
+        part_and_join(&m);
     if (seed % 2)
         while (m.count > 0)
             drop(&m);

@@ -106,6 +106,19 @@ def check_streams(reply):
         check_entries(entries)
 
 
+def check_delivered(reply):
+    """Of a consumer's history those that are deleted come as nulls."""
+    for _, entries in reply:
+        ids = [tuple(map(int, name.split(b"-"))) for name, _ in entries]
+        eq(ids, sorted(set(ids)), "ids of a history")
+        check_entries([entry for entry in entries if entry[1] is not None])
+
+
+def check_pending(reply):
+    ids = [tuple(map(int, row[0].split(b"-"))) for row in reply]
+    eq(ids, sorted(set(ids)), "pending ids")
+
+
 def check_nothing(_):
     pass
 
@@ -160,6 +173,13 @@ def reads(kind, key, other, to):
             (("XREAD", "STREAMS", key, 0), check_streams),
             (("XREAD", "COUNT", FIELDS, "STREAMS", key, other, 0, 0), check_streams),
             (("XREAD", "BLOCK", 1, "STREAMS", key, "$"), check_streams),
+            (("XREADGROUP", "GROUP", "g", "a", "STREAMS", key, other, ">", ">"), check_delivered),
+            (("XREADGROUP", "GROUP", "g", "b", "NOACK", "STREAMS", key, ">"), check_delivered),
+            (("XREADGROUP", "GROUP", "g", "b", "STREAMS", key, key, ">", 0), check_delivered),
+            (("XREADGROUP", "GROUP", "g", "a", "STREAMS", key, 0), check_delivered),
+            (("XPENDING", key, "g", "-", "+", FIELDS), check_pending),
+            (("XINFO", "STREAM", key, "FULL", "COUNT", 0), check_nothing),
+            (("XAUTOCLAIM", key, "g", "b", 0, 0, "COUNT", FIELDS), check_nothing),
         ]
     return everywhere + [
         (("LRANGE", key, 0, -1), check_list),
@@ -203,6 +223,7 @@ def reader(crowd, client, rng):
     reply = client.command(*command)
     if isinstance(reply, ReplyError):
         strange = "WRONGTYPE" in reply and f"{kind}to" in command  # remover has been there
+        strange |= reply.startswith("NOGROUP") or "no such key" in reply
         assert strange or "same" in reply, (command, reply)
         return
     if reply:
@@ -243,6 +264,11 @@ def writer(crowd, client, rng):
         client.must("LTRIM", key, rng.choice((0, BLOCK)), BLOCK * 40 - 1)
     if kind == "x" and rng.random() < 0.1:
         client.must("XTRIM", key, "MAXLEN", rng.randrange(FIELDS))
+    if kind == "x" and rng.random() < 0.3:
+        client.command("XGROUP", "CREATE", key, "g", 0)
+        client.command("XGROUP", "DELCONSUMER", key, "g", rng.choice("abcd"))
+        rarely = rng.choice((("DESTROY", key, "g"), ("SETID", key, "g", 0), ("HELP",)))
+        client.command("XGROUP", *rarely)
     crowd.answered["write"] += 1
 
 

@@ -116,14 +116,12 @@ def test_snapshot_keeps_when_consumers_were_seen():
         eq(whole(client, EPHEMERAL[1:]), state)
 
 
-def test_log_of_many_clients_at_once():
-    """On four workers, all on the same streams, while snapshots are taken: some wait for entries,
-    and are served behind the commands that woke them.
-    """
+def many_at_once(aside):
     number = seed()
     print(f"SEED={number}")
     with Server(*LOG, *DEBUG[:2], *SMALL, "--io-threads", "4") as server:
         through = []
+        server.client().must("DEBUG", "ASIDE-THRESHOLD", aside)
 
         def one(name):
             with server.client(timeout=60) as client:
@@ -151,16 +149,31 @@ def test_log_of_many_clients_at_once():
         eq(whole(client), state)
 
 
+def test_log_of_many_clients_at_once():
+    """On four workers, all on the same streams, while snapshots are taken: some wait for entries,
+    and are served behind the commands that woke them.
+    """
+    many_at_once(0)
+
+
+def test_log_of_many_clients_at_once_aside():
+    """The same where all that may runs aside."""
+    many_at_once(1)
+
+
 # --- between the servers --------------------------------------------------------------------------
 
 COUNTS = (b"lag", b"active-time")  # redis-server 7.0 takes the first for other, and has no second
 
 
-def pass_log(writer, reader, rewrite):
+def pass_log(writer, reader, rewrite, aside=False):
     number = seed()
     print(f"SEED={number}")
-    with writer(*LOG, *SMALL, "--aof-use-rdb-preamble", "yes") as first:
+    debug = DEBUG[:2] if aside else ()
+    with writer(*LOG, *SMALL, *debug, "--aof-use-rdb-preamble", "yes") as first:
         client = first.client()
+        if aside:
+            client.must("DEBUG", "ASIDE-THRESHOLD", 1)
         traffic(client, number)
         if rewrite:
             rewritten(first, client)
@@ -182,6 +195,7 @@ def pass_log(writer, reader, rewrite):
 def test_reference_loads_our_log():
     pass_log(Server, reference, False)
     pass_log(Server, reference, True)
+    pass_log(Server, reference, False, aside=True)
 
 
 def test_we_load_the_log_of_the_reference():

@@ -381,6 +381,29 @@ static void test_pending_entries(void **state)
     drop(s);
 }
 
+/* Rising ids, near each other and far, of entries that are there or not. */
+static void test_find_on(void **state)
+{
+    for (uint64_t step = 1; step < 400; step = step * 3 / 2 + 1) {
+        struct stream *s = with_entries(1000);
+        struct stream_iterator it;
+        struct stream_entry entry = {.pairs = 0};
+        for (uint64_t ms = 2; ms <= 1000; ms += 2)
+            stream_delete(s, id(ms, 0));
+        for (uint64_t ms = 1; ms <= 1010; ms += step) {
+            struct slice field, value;
+            bool found = stream_find_on(s, &it, id(ms, 0), &entry);
+            assert_int_equal(found, ms < 1000 && ms % 2 == 1);
+            if (!found)
+                continue;
+            assert_int_equal(entry.id.ms, ms);
+            if (ms % 3 == 0)
+                stream_pair(&it, &field, &value);
+        }
+        drop(s);
+    }
+}
+
 static void test_a_detached_group(void **state)
 {
     struct stream *s = with_entries(100);
@@ -395,6 +418,61 @@ static void test_a_detached_group(void **state)
     assert_ptr_equal(stream_group_find(stream_of(only), SLICE("g")), g);
     drop(s);
     value_free(only);
+}
+
+static uint64_t pending_of(const struct stream_consumer *c)
+{
+    struct radix_cursor at;
+    const struct stream_nack *nack;
+    uint64_t n = 0;
+    radix_check(&c->pending);
+    radix_first(&c->pending, &at);
+    for (; (nack = stream_pending_next(&at)) != NULL; n++)
+        assert_ptr_equal(nack->consumer, c);
+    return n;
+}
+
+static void deliver_batch(struct stream_group *g, const char *consumer, uint64_t from, uint64_t to)
+{
+    struct stream_batch b;
+    size_t before = radix_count(&g->pending), consumers = radix_count(&g->consumers);
+    stream_batch_init(&b, g, slice_str(consumer), 5);
+    for (uint64_t ms = from; ms <= to; ms++)
+        assert_int_equal(stream_batch_deliver(&b, id(ms, 0), 6)->deliveries, 1);
+    assert_int_equal(radix_count(&g->pending), before);
+    assert_int_equal(radix_count(&g->consumers), consumers);
+    stream_batch_attach(&b, g);
+    radix_check(&g->pending);
+    for (uint64_t ms = from; ms <= to; ms++)
+        assert_int_equal(stream_pending_find(g, id(ms, 0))->delivered_ms, 6);
+}
+
+static void test_batches(void **state)
+{
+    struct stream *s = stream_new();
+    struct stream_group *g = stream_group_create(s, SLICE("g"), STREAM_ID_MIN, 0);
+    struct stream_batch none;
+    deliver_batch(g, "a", 1, 600);
+    deliver_batch(g, "b", 601, 601);
+    deliver_batch(g, "a", 602, 70000);
+    deliver_batch(g, "c", 5, 4); /* nothing, but a consumer */
+    struct stream_consumer *a = stream_consumer_find(g, SLICE("a"));
+    struct stream_consumer *b = stream_consumer_find(g, SLICE("b"));
+    assert_int_equal(pending_of(a), 69999);
+    assert_int_equal(pending_of(b), 1);
+    assert_int_equal(a->seen_ms, 5);
+    assert_non_null(stream_consumer_find(g, SLICE("c")));
+    stream_pending_find(g, id(69999, 0))->deliveries = 9;
+    deliver_batch(g, "b", 69998, 70010); /* some again */
+    assert_int_equal(stream_pending_find(g, id(69999, 0))->deliveries, 1);
+    assert_int_equal(pending_of(a), 69996);
+    assert_int_equal(pending_of(b), 14);
+    assert_int_equal(radix_count(&g->pending), 70010);
+    stream_batch_init(&none, g, SLICE("d"), 1);
+    stream_batch_deliver(&none, id(80000, 0), 1);
+    stream_batch_free(&none);
+    assert_null(stream_consumer_find(g, SLICE("d")));
+    drop(s);
 }
 
 /* ---- how far ---- */
@@ -565,6 +643,8 @@ int main(void)
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_tombstones),
         cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_find_on),
         cmocka_unit_test(test_lag_behind_the_front),
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_memory),
