@@ -27,11 +27,20 @@ size_t list_push_values(struct call *call, const struct key *key, struct entry *
                         const struct slice *values, size_t count, bool front);
 /* Replies `count` elements, which are there, from the first on; backwards: from the last on. */
 void list_reply_end(struct call *call, struct value list, size_t count, bool front);
+/* Removes elements of a list that is being edited; what takes long to free another thread frees. */
+void list_take_range(struct call *call, struct value *list, size_t index, size_t count);
 /* To be called after `removed` elements were taken from the list by `event`: counts the changes,
  * notifies, and files the list, or removes its key if it is empty now. */
 void list_shrunk(struct call *call, const struct key *key, struct entry *entry, struct value list,
                  size_t removed, const char *event);
 
+/* After call_let_go: false as call_take_back. The entry of a list that was read is as it was, but it
+ * may be elsewhere. */
+bool list_take_back(struct call *call, const struct key *key, struct entry **entry);
+/* Takes up to `wanted` elements (not 0) and replies them as an array; named: behind the key, in an
+ * array of two. How many there were; 0: the command runs elsewhere or again. */
+size_t list_pop_many(struct call *call, const struct key *key, struct entry *entry, uint64_t wanted,
+                     bool front, bool named);
 /* Takes one element and replies it. */
 void list_pop_one(struct call *call, const struct key *key, struct entry *entry, bool front);
 

@@ -90,6 +90,8 @@ ALWAYS_INLINE void chunks_done(struct chunks_at *at)
     if (UNLIKELY(at->chunk->inner))
         chunks_leave(at);
 }
+/* The same without a look at the sequence, which may be gone: of a place that has only been read. */
+void chunks_forget(struct chunks_at *at);
 /* The element: borrowed until the place leaves the chunk, or, if it is an integer, printed to
  * room. */
 struct slice chunks_text(const struct chunks_at *at, char room[LISTPACK_TEXT]);
@@ -107,5 +109,19 @@ void chunks_replace(struct chunks *c, const struct chunks_limits *limits, struct
 bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards);
 /* Removes up to `count` elements from the index-th (not negative) on; how many there were. */
 size_t chunks_delete_range(struct chunks *c, size_t index, size_t count);
+/* The same, but chunks that go as a whole are put into *rest, which the caller frees; NULL: they
+ * are too few to matter. */
+size_t chunks_cut_range(struct chunks *c, size_t index, size_t count, struct chunks **rest);
+
+/* Removes elements that equal value in two steps: the first only reads, and makes what the chunks
+ * become; the second puts that in their places, if the sequence is unchanged by then. The first
+ * finds up to `most` (0: all), from the last on if backwards; NULL: there are none. */
+struct chunks_removal;
+struct chunks_removal *chunks_plan_removal(const struct chunks *c, struct slice value, size_t most,
+                                           bool backwards);
+/* How many elements that were. O(chunks that change); what they held is *rest, which the caller
+ * frees. */
+size_t chunks_remove_planned(struct chunks *c, struct chunks_removal *r, struct chunks **rest);
+void chunks_forget_removal(struct chunks_removal *r); /* instead of the second step */
 
 #endif

@@ -35,14 +35,23 @@ bool list_seek(struct value list, int64_t index, struct list_at *at);
 bool list_next(struct value list, struct list_at *at); /* false: it was the last */
 bool list_prev(struct value list, struct list_at *at);
 void list_done(struct value list, struct list_at *at);
+void list_forget(struct list_at *at); /* the same, of a list that may have changed or gone since */
 /* The element: borrowed until the place is moved, changed or done, or, if it is an integer, printed
  * to room. */
 struct slice list_text(struct value list, const struct list_at *at, char room[LISTPACK_TEXT]);
 bool list_equals(struct value list, const struct list_at *at, struct slice value);
+/* The first element that equals value; false: there is none. */
+bool list_search(struct value list, struct slice value, struct list_at *at);
+/* Whether `wanted` elements (not 0) among the first `near` equal value; backwards: the last. */
+bool list_has_near(struct value list, struct slice value, size_t wanted, size_t near,
+                   bool backwards);
 
 /* Behind the first element that equals `pivot`, or in front of it. False: there is none. */
 bool list_insert(struct value *list, const struct value_limits *limits, struct slice pivot,
                  struct slice value, bool behind);
+/* The same at a place that was found in a list of chunks. */
+void list_insert_at(struct value *list, const struct value_limits *limits, struct list_at *at,
+                    struct slice value, bool behind);
 bool list_set(struct value *list, const struct value_limits *limits, int64_t index,
               struct slice value);
 /* Removes the elements that equal value, `most` of them (0: all), from the last on if backwards.
@@ -50,6 +59,13 @@ bool list_set(struct value *list, const struct value_limits *limits, int64_t ind
 size_t list_remove(struct value *list, struct slice value, size_t most, bool backwards);
 /* Removes up to `count` elements from the index-th (not negative) on; how many there were. */
 size_t list_remove_range(struct value *list, size_t index, size_t count);
+/* The same, but what takes long to free is *rest, which the caller frees; its pointer NULL:
+ * nothing. */
+size_t list_cut_range(struct value *list, size_t index, size_t count, struct value *rest);
+/* list_remove of a list of chunks, in two steps (struct/chunks.h). */
+struct chunks_removal *list_plan_removal(struct value list, struct slice value, size_t most,
+                                         bool backwards);
+size_t list_remove_planned(struct value *list, struct chunks_removal *plan, struct value *rest);
 
 /* For the codecs of RDB: a list of what was read, piece by piece, from the first element on; in the
  * end list_settle(&list, limits, false). */

@@ -2,9 +2,12 @@
 #include "commands/list.h"
 
 #include "commands/commands.h"
+#include "base/panic.h"
 #include "commands/plain.h"
 #include "engine/aside.h"
 #include "engine/block.h"
+
+#define NEAR_PART 16 /* of the elements from which on a search runs aside: looked at before */
 
 /* ---- what the family shares ---- */
 
@@ -51,6 +54,25 @@ void list_reply_end(struct call *call, struct value list, size_t count, bool fro
     struct list_at at;
     list_seek(list, front ? 0 : -1, &at);
     reply_elements(call, list, &at, count, !front);
+}
+
+void list_take_range(struct call *call, struct value *list, size_t index, size_t count)
+{
+    struct value rest;
+    list_cut_range(list, index, count, &rest);
+    if (rest.pointer != NULL)
+        keyspace_discard(&call->hold, rest, false);
+}
+
+bool list_take_back(struct call *call, const struct key *key, struct entry **entry)
+{
+    if (LIKELY(!call->aside))
+        return true;
+    if (!call_take_back(call))
+        return false;
+    bool found = list_find(call, key, FIND_PEEK, entry) && *entry != NULL;
+    ASSERT(found);
+    return true;
 }
 
 void list_shrunk(struct call *call, const struct key *key, struct entry *entry, struct value list,
@@ -118,6 +140,30 @@ void list_pop_one(struct call *call, const struct key *key, struct entry *entry,
     list_shrunk(call, key, entry, list, 1, front ? "lpop" : "rpop");
 }
 
+/* A command that may have to wait for a key cannot run aside. */
+size_t list_pop_many(struct call *call, const struct key *key, struct entry *entry, uint64_t wanted,
+                     bool front, bool named)
+{
+    struct value list = entry_value(entry);
+    size_t len = list_count(list), count = (size_t)MIN_OF(wanted, len);
+    if (!(call->command->flags & CMD_BLOCKING)) {
+        if (call_aside(call, count))
+            return 0;
+        call_let_go(call, &list, 1);
+    }
+    if (named) {
+        reply_array(call->reply, 2);
+        reply_bulk(call->reply, key->name);
+    }
+    list_reply_end(call, list, count, front);
+    if (!list_take_back(call, key, &entry))
+        return 0;
+    list = keyspace_edit_value(&call->hold, key, entry);
+    list_take_range(call, &list, front ? 0 : len - count, count);
+    list_shrunk(call, key, entry, list, count, front ? "lpop" : "rpop");
+    return count;
+}
+
 static void pop(struct call *call, bool front)
 {
     struct key key = call_first_key(call);
@@ -140,11 +186,7 @@ static void pop(struct call *call, bool front)
     } else if (wanted == 0) {
         reply_array(call->reply, 0);
     } else {
-        struct value list = keyspace_edit_value(&call->hold, &key, entry);
-        size_t len = list_count(list), count = (size_t)MIN_OF((uint64_t)wanted, len);
-        list_reply_end(call, list, count, front);
-        list_remove_range(&list, front ? 0 : len - count, count);
-        list_shrunk(call, &key, entry, list, count, front ? "lpop" : "rpop");
+        list_pop_many(call, &key, entry, (uint64_t)wanted, front, false);
     }
 }
 
@@ -251,6 +293,64 @@ static void lset_command(struct call *call)
     reply_ok(call->reply);
 }
 
+/* Whether the call was sent aside because it may have to look at very many elements until it has
+ * found `wanted` (0: all) that equal value. What is near is found here. */
+static bool search_aside(struct call *call, struct value list, struct slice value, uint64_t wanted,
+                         bool backwards)
+{
+    size_t count = list_count(list), from = RELAXED_LOAD(&call->server->aside_from);
+    if (LIKELY(count < from) || list.encoding != ENCODING_QUICKLIST || call->aside)
+        return false;
+    if (wanted != 0 && list_has_near(list, value, wanted, from / NEAR_PART, backwards))
+        return false;
+    return call_aside(call, count);
+}
+
+/* Whether the list may be let go while it is searched. */
+static bool is_searched_aside(const struct call *call, struct value list)
+{
+    return UNLIKELY(call->aside) && list.encoding == ENCODING_QUICKLIST;
+}
+
+static void reply_inserted(struct call *call, const struct key *key, struct entry *entry,
+                           struct value list)
+{
+    keyspace_value_edited(entry, list);
+    call_changed(call, 1);
+    call_ready(call, key);
+    call_notify(call, 'l', "linsert", key);
+    reply_int(call->reply, (int64_t)list_count(list));
+}
+
+static void insert_aside(struct call *call, const struct key *key, struct entry *entry, bool behind)
+{
+    struct list_at at;
+    struct value list = entry_value(entry);
+    call_let_go(call, &list, 1);
+    if (!list_search(list, call->argv[3], &at)) {
+        reply_int(call->reply, -1);
+        return;
+    }
+    if (!list_take_back(call, key, &entry)) {
+        list_forget(&at);
+        return;
+    }
+    list = keyspace_edit_value(&call->hold, key, entry);
+    list_insert_at(&list, list_limits_of(call), &at, call->argv[4], behind);
+    reply_inserted(call, key, entry, list);
+}
+
+static void insert_here(struct call *call, const struct key *key, struct entry *entry, bool behind)
+{
+    struct value list = keyspace_edit_value(&call->hold, key, entry);
+    if (list_insert(&list, list_limits_of(call), call->argv[3], call->argv[4], behind)) {
+        reply_inserted(call, key, entry, list);
+    } else {
+        keyspace_value_edited(entry, list);
+        reply_int(call->reply, -1);
+    }
+}
+
 static void linsert_command(struct call *call)
 {
     struct key key = call_first_key(call);
@@ -266,18 +366,47 @@ static void linsert_command(struct call *call)
         reply_int(call->reply, 0);
         return;
     }
-    struct value list = keyspace_edit_value(&call->hold, &key, entry);
-    bool inserted = list_insert(&list, list_limits_of(call), call->argv[3], call->argv[4], behind);
-    keyspace_value_edited(entry, list);
-    if (inserted) {
-        call_changed(call, 1);
-        call_ready(call, &key);
-        call_notify(call, 'l', "linsert", &key);
-    }
-    reply_int(call->reply, inserted ? (int64_t)list_count(list) : -1);
+    struct value list = entry_value(entry);
+    if (search_aside(call, list, call->argv[3], 1, false))
+        return;
+    if (is_searched_aside(call, list))
+        insert_aside(call, &key, entry, behind);
+    else
+        insert_here(call, &key, entry, behind);
 }
 
 /* ---- taking away ---- */
+
+static void remove_aside(struct call *call, const struct key *key, struct entry *entry,
+                         uint64_t most, bool backwards)
+{
+    struct value list = entry_value(entry), rest;
+    call_let_go(call, &list, 1);
+    struct chunks_removal *plan = list_plan_removal(list, call->argv[3], most, backwards);
+    if (plan == NULL) {
+        reply_int(call->reply, 0);
+        return;
+    }
+    if (!list_take_back(call, key, &entry)) {
+        chunks_forget_removal(plan);
+        return;
+    }
+    list = keyspace_edit_value(&call->hold, key, entry);
+    size_t removed = list_remove_planned(&list, plan, &rest);
+    keyspace_discard(&call->hold, rest, false);
+    list_shrunk(call, key, entry, list, removed, "lrem");
+    reply_int(call->reply, (int64_t)removed);
+}
+
+static void remove_here(struct call *call, const struct key *key, struct entry *entry,
+                        uint64_t most, bool backwards)
+{
+    struct value list = keyspace_edit_value(&call->hold, key, entry);
+    size_t removed = list_remove(&list, call->argv[3], most, backwards);
+    if (removed != 0)
+        list_shrunk(call, key, entry, list, removed, "lrem");
+    reply_int(call->reply, (int64_t)removed);
+}
 
 static void lrem_command(struct call *call)
 {
@@ -286,15 +415,19 @@ static void lrem_command(struct call *call)
     int64_t count;
     if (!call_i64(call, 2, &count, NULL) || !list_find(call, &key, FIND_WRITE, &entry))
         return;
-    size_t removed = 0;
-    if (entry) {
-        struct value list = keyspace_edit_value(&call->hold, &key, entry);
-        removed = list_remove(&list, call->argv[3],
-                              (size_t)(count < 0 ? -(uint64_t)count : (uint64_t)count), count < 0);
-        if (removed != 0)
-            list_shrunk(call, &key, entry, list, removed, "lrem");
+    if (entry == NULL) {
+        reply_int(call->reply, 0);
+        return;
     }
-    reply_int(call->reply, (int64_t)removed);
+    bool backwards = count < 0;
+    uint64_t most = backwards ? -(uint64_t)count : (uint64_t)count;
+    struct value list = entry_value(entry);
+    if (search_aside(call, list, call->argv[3], most, backwards))
+        return;
+    if (is_searched_aside(call, list))
+        remove_aside(call, &key, entry, most, backwards);
+    else
+        remove_here(call, &key, entry, most, backwards);
 }
 
 static void ltrim_command(struct call *call)
@@ -309,10 +442,10 @@ static void ltrim_command(struct call *call)
         struct value list = keyspace_edit_value(&call->hold, &key, entry);
         size_t first, len = list_count(list), kept = range_of(start, stop, len, &first);
         if (kept != 0) {
-            list_remove_range(&list, first + kept, len - first - kept);
-            list_remove_range(&list, 0, first);
+            list_take_range(call, &list, first + kept, len - first - kept);
+            list_take_range(call, &list, 0, first);
         } else {
-            list_remove_range(&list, 0, len);
+            list_take_range(call, &list, 0, len);
         }
         list_shrunk(call, &key, entry, list, len - kept, "ltrim");
     }

@@ -59,13 +59,9 @@ void list_rpoplpush(struct call *call)
 static void pop_from(struct call *call, const struct key *key, struct entry *entry, int64_t wanted,
                      bool front)
 {
-    struct value list = keyspace_edit_value(&call->hold, key, entry);
-    size_t len = list_count(list), count = (size_t)MIN_OF((uint64_t)wanted, len);
-    reply_array(call->reply, 2);
-    reply_bulk(call->reply, key->name);
-    list_reply_end(call, list, count, front);
-    list_remove_range(&list, front ? 0 : len - count, count);
-    list_shrunk(call, key, entry, list, count, front ? "lpop" : "rpop");
+    size_t count = list_pop_many(call, key, entry, (uint64_t)wanted, front, true);
+    if (UNLIKELY(count == 0))
+        return;
     char digits[NUMBER_TEXT_MAX];
     struct slice argv[] = {front ? SLICE("LPOP") : SLICE("RPOP"), key->name,
                            slice_of(digits, number_print_u64(digits, count))};

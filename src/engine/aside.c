@@ -305,7 +305,7 @@ static void run_aside(struct lane *lane, struct lane_message *message)
 static const void *value_at(const struct call *call, uint32_t at)
 {
     struct hold peek = call->hold;
-    peek.flags |= HOLD_LOADING; /* nothing is removed */
+    peek.flags |= HOLD_READER; /* what has expired stays, and is none */
     struct key key = call_key(call, at);
     const struct entry *e = keyspace_find(&peek, &key, FIND_PEEK);
     if (e == NULL)

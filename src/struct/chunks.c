@@ -18,6 +18,7 @@
 #define ELEMENT_MAX   10 /* bytes that a listpack needs for an element besides its text */
 #define ADDED_MAX     2  /* chunks that one change adds */
 #define CHANGED_MAX   5  /* chunks in a row that one change may leave unpacked */
+#define CUT_FROM      64 /* chunks, elements: what is cut out of fewer is freed at once */
 
 /* ---- chunks ---- */
 
@@ -73,7 +74,8 @@ static void link_behind(struct chunks *c, struct chunk *before, struct chunk *ch
     c->unsettled = true;
 }
 
-static void unlink_chunk(struct chunks *c, struct chunk *chunk)
+/* Takes a chunk out, with its links as they were. */
+static void detach(struct chunks *c, struct chunk *chunk)
 {
     if (chunk->prev != NULL)
         chunk->prev->next = chunk->next;
@@ -85,7 +87,19 @@ static void unlink_chunk(struct chunks *c, struct chunk *chunk)
         c->last = chunk->prev;
     c->chunk_count--;
     c->unsettled = true;
+}
+
+static void unlink_chunk(struct chunks *c, struct chunk *chunk)
+{
+    detach(c, chunk);
     chunk_free(chunk);
+}
+
+/* Adds a chunk that is nobody's to those that are to be freed. */
+static void give_to(struct chunks *rest, struct chunk *chunk)
+{
+    link_behind(rest, rest->last, chunk);
+    rest->count += chunk->count;
 }
 
 /* To be called when the chunk's listpack has changed by so many elements. */
@@ -226,6 +240,11 @@ void chunks_leave(struct chunks_at *at)
 {
     drop_copy(at);
     pack(at->chunk);
+}
+
+void chunks_forget(struct chunks_at *at)
+{
+    drop_copy(at);
 }
 
 static void make_outer(struct chunk *chunk)
@@ -694,7 +713,8 @@ bool chunks_delete(struct chunks *c, struct chunks_at *at, bool backwards)
     return to_end_of(at, other, backwards);
 }
 
-size_t chunks_delete_range(struct chunks *c, size_t index, size_t count)
+/* Chunks that go as a whole are given to `rest`; NULL: freed. */
+static size_t delete_range(struct chunks *c, size_t index, size_t count, struct chunks *rest)
 {
     uint64_t skip;
     struct chunk *chunk = index <= INT64_MAX ? locate(c, (int64_t)index, &skip) : NULL;
@@ -708,7 +728,12 @@ size_t chunks_delete_range(struct chunks *c, size_t index, size_t count)
         if (skip == 0 && chunk->count <= left) {
             left -= chunk->count;
             c->count -= chunk->count;
-            unlink_chunk(c, chunk);
+            if (rest != NULL) {
+                detach(c, chunk);
+                give_to(rest, chunk);
+            } else {
+                unlink_chunk(c, chunk);
+            }
         } else {
             uint32_t was = chunk->count;
             open_chunk(chunk);
@@ -720,4 +745,143 @@ size_t chunks_delete_range(struct chunks *c, size_t index, size_t count)
     }
     settle(c, near);
     return count;
+}
+
+size_t chunks_delete_range(struct chunks *c, size_t index, size_t count)
+{
+    return delete_range(c, index, count, NULL);
+}
+
+size_t chunks_cut_range(struct chunks *c, size_t index, size_t count, struct chunks **rest)
+{
+    *rest = count >= CUT_FROM && c->chunk_count >= CUT_FROM ? chunks_new(0) : NULL;
+    return delete_range(c, index, count, *rest);
+}
+
+/* ---- removing in two steps ---- */
+
+struct chunk_edit {
+    struct chunk *chunk; /* of the sequence */
+    struct chunk *fresh; /* what it becomes; NULL: nothing is left of it */
+};
+
+struct chunks_removal {
+    struct chunk_edit *edits; /* each of another chunk */
+    size_t count, room;
+    size_t elements; /* that go */
+};
+
+/* Removes up to `most` elements that equal value from a listpack; how many there were. */
+static size_t strip(unsigned char *data, struct slice value, size_t most, bool backwards)
+{
+    size_t removed = 0;
+    uint32_t next, at = backwards ? listpack_last(data) : listpack_first(data);
+    for (; at != 0 && removed < most; at = next) {
+        bool equals = listpack_equals(data, at, value);
+        next = backwards ? listpack_prev(data, at) : listpack_next(data, at);
+        if (equals) {
+            uint32_t behind = listpack_splice_in(data, at, 1, NULL, 0);
+            next = backwards ? next : behind;
+            removed++;
+        }
+    }
+    return removed;
+}
+
+/* What becomes of a chunk whose data, in a block of its own, has lost so many elements. */
+static struct chunk *stripped(const struct chunk *chunk, unsigned char *data, size_t removed)
+{
+    if (removed == chunk->count) {
+        mem_free(data);
+        return NULL;
+    }
+    struct chunk *fresh =
+        chunk_new(data, listpack_bytes(data), chunk->count - (uint32_t)removed, false);
+    fresh->inner = chunk->inner;
+    trim(fresh);
+    pack(fresh);
+    return fresh;
+}
+
+/* How many elements of the chunk go, and what becomes of it then. */
+static size_t plan_chunk(const struct chunk *chunk, struct slice value, size_t most, bool backwards,
+                         struct chunk **fresh)
+{
+    unsigned char *copy = chunk->packed != 0 ? unpacked(chunk) : NULL;
+    const unsigned char *data = copy != NULL ? copy : chunk->data;
+    *fresh = NULL;
+    if (chunk->plain || listpack_find(data, listpack_first(data), value, 0) == 0) {
+        bool goes = chunk->plain && slice_eq(slice_of(data, chunk->bytes), value);
+        mem_free(copy);
+        return goes;
+    }
+    if (copy == NULL)
+        copy = mem_dup(data, chunk->bytes);
+    size_t removed = strip(copy, value, most, backwards);
+    *fresh = stripped(chunk, copy, removed);
+    return removed;
+}
+
+static void add_edit(struct chunks_removal *r, struct chunk_edit edit)
+{
+    if (r->count == r->room) {
+        r->room = MAX_OF(r->room * 2, (size_t)8);
+        r->edits = mem_realloc(r->edits, r->room * sizeof *r->edits);
+    }
+    r->edits[r->count++] = edit;
+}
+
+struct chunks_removal *chunks_plan_removal(const struct chunks *c, struct slice value, size_t most,
+                                           bool backwards)
+{
+    struct chunks_removal r = {0};
+    size_t left = most != 0 ? most : SIZE_MAX;
+    for (struct chunk *chunk = backwards ? c->last : c->first, *fresh; chunk != NULL && left != 0;
+         chunk = backwards ? chunk->prev : chunk->next) {
+        size_t removed = plan_chunk(chunk, value, left, backwards, &fresh);
+        if (removed != 0)
+            add_edit(&r, (struct chunk_edit){chunk, fresh});
+        r.elements += removed;
+        left -= removed;
+        pace();
+    }
+    return r.count != 0 ? mem_dup(&r, sizeof r) : NULL;
+}
+
+void chunks_forget_removal(struct chunks_removal *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->edits[i].fresh != NULL)
+            chunk_free(r->edits[i].fresh);
+    mem_free(r->edits);
+    mem_free(r);
+}
+
+/* Exchanges what two chunks hold; their places stay. */
+static void exchange(struct chunk *a, struct chunk *b)
+{
+    struct chunk was = *a;
+    *a = *b;
+    a->prev = was.prev;
+    a->next = was.next;
+    *b = was;
+}
+
+size_t chunks_remove_planned(struct chunks *c, struct chunks_removal *r, struct chunks **rest)
+{
+    size_t removed = r->elements;
+    *rest = chunks_new(0);
+    for (size_t i = 0; i < r->count; i++) {
+        struct chunk *chunk = r->edits[i].chunk, *fresh = r->edits[i].fresh;
+        if (fresh != NULL)
+            exchange(chunk, fresh);
+        else
+            detach(c, chunk);
+        give_to(*rest, fresh != NULL ? fresh : chunk);
+    }
+    c->count -= removed;
+    settle(c, NULL);
+    mem_free(r->edits);
+    mem_free(r);
+    return removed;
 }

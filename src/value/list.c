@@ -126,6 +126,11 @@ void list_done(struct value list, struct list_at *at)
         chunks_done(&at->place);
 }
 
+void list_forget(struct list_at *at)
+{
+    chunks_forget(&at->place);
+}
+
 struct slice list_text(struct value list, const struct list_at *at, char room[LISTPACK_TEXT])
 {
     return is_small(list) ? listpack_text(list.pointer, at->place.position, room)
@@ -164,7 +169,7 @@ void list_push(struct value *list, const struct value_limits *limits, const stru
         push_one(list, &most, values[i], front);
 }
 
-/* The first element from `at` on that equals value. */
+/* Goes to the first element from `at` on that equals value. */
 static bool find(struct value list, struct list_at *at, struct slice value, bool backwards)
 {
     while (!list_equals(list, at, value))
@@ -173,13 +178,43 @@ static bool find(struct value list, struct list_at *at, struct slice value, bool
     return true;
 }
 
+bool list_search(struct value list, struct slice value, struct list_at *at)
+{
+    return list_seek(list, 0, at) && find(list, at, value, false);
+}
+
+bool list_has_near(struct value list, struct slice value, size_t wanted, size_t near,
+                   bool backwards)
+{
+    struct list_at at;
+    bool more = near != 0 && list_seek(list, backwards ? -1 : 0, &at);
+    for (size_t looked = 1; more; looked++) {
+        if (list_equals(list, &at, value))
+            wanted--;
+        if (wanted == 0 || looked == near)
+            break;
+        more = backwards ? list_prev(list, &at) : list_next(list, &at);
+    }
+    if (more)
+        list_done(list, &at);
+    return wanted == 0;
+}
+
+void list_insert_at(struct value *list, const struct value_limits *limits, struct list_at *at,
+                    struct slice value, bool behind)
+{
+    struct chunks_limits most = list_limits(limits);
+    ASSERT(!is_small(*list));
+    chunks_insert(list->pointer, &most, &at->place, value, behind);
+}
+
 bool list_insert(struct value *list, const struct value_limits *limits, struct slice pivot,
                  struct slice value, bool behind)
 {
     struct chunks_limits most = list_limits(limits);
     struct list_at at;
     make_room(list, limits, &most, &value, 1);
-    if (!list_seek(*list, 0, &at) || !find(*list, &at, pivot, false))
+    if (!list_search(*list, pivot, &at))
         return false;
     if (!is_small(*list)) {
         chunks_insert(list->pointer, &most, &at.place, value, behind);
@@ -257,6 +292,35 @@ size_t list_remove_range(struct value *list, size_t index, size_t count)
     unsigned char *listpack = list->pointer;
     size_t removed = listpack_delete_range(&listpack, (int64_t)index, count);
     list->pointer = listpack;
+    return removed;
+}
+
+static struct value rest_of(struct chunks *chunks)
+{
+    return (struct value){chunks, TYPE_LIST, ENCODING_QUICKLIST};
+}
+
+size_t list_cut_range(struct value *list, size_t index, size_t count, struct value *rest)
+{
+    struct chunks *chunks = NULL;
+    size_t removed = is_small(*list) ? list_remove_range(list, index, count)
+                                     : chunks_cut_range(list->pointer, index, count, &chunks);
+    *rest = rest_of(chunks);
+    return removed;
+}
+
+struct chunks_removal *list_plan_removal(struct value list, struct slice value, size_t most,
+                                         bool backwards)
+{
+    ASSERT(!is_small(list));
+    return chunks_plan_removal(list.pointer, value, most, backwards);
+}
+
+size_t list_remove_planned(struct value *list, struct chunks_removal *plan, struct value *rest)
+{
+    struct chunks *chunks;
+    size_t removed = chunks_remove_planned(list->pointer, plan, &chunks);
+    *rest = rest_of(chunks);
     return removed;
 }
 

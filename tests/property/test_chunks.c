@@ -190,6 +190,53 @@ static void delete_equal(struct chunks *c, struct model *m, struct rand *r)
     mem_free((char *)value.data);
 }
 
+/* The same in two steps, of some of them; now and then the second is not done. */
+static void remove_planned(struct chunks *c, struct model *m, struct rand *r)
+{
+    bool backwards = rand_below(r, 2);
+    struct slice victim = m->elements[rand_below(r, m->count)], value;
+    value = slice_of(mem_dup(victim.data, victim.len + 1), victim.len);
+    size_t most = rand_below(r, 4), removed = 0;
+    struct chunks_removal *plan = chunks_plan_removal(c, value, most, backwards);
+    struct chunks *rest;
+    assert_non_null(plan);
+    compare(c, m);
+    if (rand_below(r, 10) == 0) {
+        chunks_forget_removal(plan);
+        mem_free((char *)value.data);
+        return;
+    }
+    for (size_t n = m->count, i = 0; i < n && (most == 0 || removed < most); i++) {
+        size_t at = backwards ? n - 1 - i : i - removed;
+        if (slice_eq(m->elements[at], value)) {
+            model_remove(m, at, 1);
+            removed++;
+        }
+    }
+    assert_int_equal(chunks_remove_planned(c, plan, &rest), removed);
+    assert_true(rest->count >= removed);
+    chunks_free(rest);
+    assert_null(chunks_plan_removal(c, SLICE("nowhere to be found"), most, backwards));
+    mem_free((char *)value.data);
+}
+
+/* Of many chunks, those that go as a whole are left to the caller. */
+static void cut_range(struct chunks *c, struct model *m, struct rand *r)
+{
+    size_t index = rand_below(r, m->count), count = rand_below(r, 2) ? rand_below(r, 60) : SIZE_MAX;
+    size_t gone = MIN_OF(count, m->count - index), chunks = c->chunk_count;
+    struct chunks *rest;
+    if (count == SIZE_MAX && rand_below(r, 10) != 0)
+        return;
+    assert_int_equal(chunks_cut_range(c, index, count, &rest), gone);
+    model_remove(m, index, gone);
+    if (rest != NULL) {
+        assert_true(rest->count <= gone && rest->chunk_count + c->chunk_count == chunks);
+        assert_true(chunks_memory(rest, 0) >= sizeof *rest);
+        chunks_free(rest);
+    }
+}
+
 static void one_step(struct chunks *c, struct model *m, const struct chunks_limits *limits,
                      struct rand *r, bool growing)
 {
@@ -226,9 +273,13 @@ static void one_step(struct chunks *c, struct model *m, const struct chunks_limi
         size_t gone = MIN_OF(count, m->count - index);
         assert_int_equal(chunks_delete_range(c, index, count), gone);
         model_remove(m, index, gone);
-    } else {
+    } else if (dice % 2 == 0 || rand_below(r, 2)) {
         delete_equal(c, m, r);
+    } else {
+        cut_range(c, m, r);
     }
+    if (m->count != 0 && dice % 16 == 0)
+        remove_planned(c, m, r);
 }
 
 /* A stack or a queue at either end: long runs that pass through a chunk's whole room. */

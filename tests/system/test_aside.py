@@ -81,6 +81,10 @@ def check_list(reply):
         same(reply[i : i + BLOCK], "list")
 
 
+def check_popped(reply):
+    check_list(reply[1])
+
+
 def check_sorted(reply):
     eq(set(collections.Counter(reply).values()) - {BLOCK * i for i in range(1, 99)}, set())
 
@@ -184,6 +188,11 @@ def reads(kind, key, other, to):
     return everywhere + [
         (("LRANGE", key, 0, -1), check_list),
         (("LPOS", key, "x", "COUNT", 0), check_nothing),
+        (("LPOP", key, 3 * BLOCK), check_list),
+        (("RPOP", key, 2 * BLOCK), check_list),
+        (("LMPOP", 2, key, other, "LEFT", "COUNT", BLOCK), check_popped),
+        (("LREM", key, 0, 7), check_nothing),
+        (("LINSERT", key, "AFTER", "x", "y"), check_nothing),
         (("SORT", key), check_sorted),
         (("SORT", key, "BY", "x", "STORE", to), check_nothing),
         (("SORT", key, "STORE", to), check_nothing),
@@ -341,10 +350,18 @@ def mover(crowd, client, rng):
         client.must("LTRIM", "b1", 0, 50)
 
 
+def settle(client):
+    """Waits for the commands of those who have left: they run one after the other."""
+    client.must("CLIENT", "UNPAUSE")
+    for i in range(10):
+        client.must("RPUSH", "last", i)
+        eq(len(client.must("LRANGE", "last", 0, -1)), i + 1)
+        time.sleep(0.02)
+    client.must("DEL", "last")
 
 
 def digest(client):
-    client.must("CLIENT", "UNPAUSE")
+    settle(client)
     wait_until(lambda: all("expires=0" in v for k, v in info_of(client)), what="no key expires")
     return client.must("DEBUG", "DIGEST"), sorted(info_of(client))
 

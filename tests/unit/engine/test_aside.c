@@ -253,6 +253,91 @@ static void test_from_so_many_elements_on(void **state)
     hear(0, "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n:3\r\n");
 }
 
+/* Lists of many nodes: a search in one listpack is short. */
+static void use_small_nodes(void)
+{
+    keyspace_options(f.server.keyspace)->limits.list_max_listpack_size = 2;
+}
+
+static void test_lists_that_are_taken_from(void **state)
+{
+    (void)state;
+    use_small_nodes();
+    say(0, "RPUSH l a b c d e f g h");
+    check_said(0, ":8\r\n");
+    say(0, "LPOP l 2");
+    check_said(0, "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+    say(0, "RPOP l 3");
+    assert_true(waits(0));
+    hear(0, "*3\r\n$1\r\nh\r\n$1\r\ng\r\n$1\r\nf\r\n");
+    say(0, "LMPOP 2 none l LEFT COUNT 9");
+    assert_true(waits(0));
+    hear(0, "*2\r\n$1\r\nl\r\n*3\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n");
+    EXPECT_LOG(&f, "RPUSH l a b c d e f g h; LPOP l 2; RPOP l 3; LPOP l 3");
+    say(0, "EXISTS l");
+    check_said(0, ":0\r\n");
+    say(0, "RPUSH l a b c");
+    check_said(0, ":3\r\n");
+    say(0, "BLMPOP 0 1 l RIGHT COUNT 3"); /* it may have to wait */
+    assert_false(waits(0));
+    said[0].len = 0;
+    assert_int_equal(f.lane.stats.dirty + f.server.lanes[2]->stats.dirty, 8 + 8 + 3 + 3);
+}
+
+static void test_lists_that_are_searched(void **state)
+{
+    (void)state;
+    use_small_nodes();
+    say(0, "RPUSH l a b a c a d");
+    check_said(0, ":6\r\n");
+    say(0, "LREM l -2 a");
+    assert_true(waits(0));
+    hear(0, ":2\r\n");
+    say(0, "LINSERT l AFTER c x");
+    assert_true(waits(0));
+    say(0, "LINSERT l BEFORE nowhere y");
+    say(0, "LREM l 0 nothing");
+    hear(0, ":5\r\n:-1\r\n:0\r\n");
+    EXPECT_LOG(&f, "RPUSH l a b a c a d; LREM l -2 a; LINSERT l AFTER c x");
+    say(0, "RPUSH l 6 7 8 9");
+    for (int i = 0; i < 10; i++)
+        say(0, "RPUSH l f i l l . . . . . .");
+    said[0].len = 0;
+    f.server.aside_from = 5 * 16; /* five elements are near */
+    say(0, "LREM l 1 d"); /* the fifth */
+    assert_false(waits(0));
+    check_said(0, ":1\r\n");
+    say(0, "LINSERT l BEFORE 6 y");
+    assert_false(waits(0));
+    said[0].len = 0;
+    say(0, "LINSERT l BEFORE 6 z"); /* the sixth now */
+    assert_true(waits(0));
+    while (waits(0))
+        tick();
+    said[0].len = 0;
+}
+
+static void test_a_list_that_changes_before(void **state)
+{
+    (void)state;
+    use_small_nodes();
+    say(0, "RPUSH l a b c d");
+    say(0, "SADD s 1 2 3");
+    said[0].len = 0;
+    begin_long(2, "LONG s");
+    say(0, "LPOP l 3"); /* in its turn */
+    assert_true(waits(0));
+    say(1, "DEL l");
+    say(1, "RPUSH l x y");
+    check_said(1, ":1\r\n:2\r\n");
+    say(3, "LREM l 0 x");
+    check_said(3, ":1\r\n");
+    open_up();
+    hear(0, "*1\r\n$1\r\ny\r\n");
+    hear(2, ":3\r\n");
+    EXPECT_LOG(&f, "RPUSH l a b c d; SADD s 1 2 3; DEL l; RPUSH l x y; LREM l 0 x; LPOP l 3");
+}
+
 static void test_where_nothing_may_wait(void **state)
 {
     (void)state;
@@ -387,6 +472,21 @@ static void test_a_source_that_comes(void **state)
     EXPECT_LOG(&f, "SADD s x; SADD d y; LONGSTORE d s");
 }
 
+static void test_a_source_that_expires(void **state)
+{
+    (void)state;
+    say(0, "SADD s 1 2 3");
+    say(0, "PEXPIRE s 500");
+    said[0].len = 0;
+    begin_long(0, "LONGSTORE d s");
+    clock_sleep_us(600000);
+    open_up();
+    hear(0, ":0\r\n");
+    assert_int_equal(runs, 2);
+    say(0, "EXISTS d");
+    check_said(0, ":0\r\n");
+}
+
 static void test_a_destination_that_changes(void **state)
 {
     (void)state;
@@ -464,6 +564,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_from_so_many_elements_on),
+        TEST(test_lists_that_are_taken_from),
+        TEST(test_lists_that_are_searched),
+        TEST(test_a_list_that_changes_before),
         TEST(test_where_nothing_may_wait),
         TEST(test_counted_once),
         TEST(test_others_go_on),
@@ -471,6 +574,7 @@ int main(void)
         TEST(test_one_who_waits_for_a_pin_leaves),
         TEST(test_sources_that_change),
         TEST(test_a_source_that_comes),
+        TEST(test_a_source_that_expires),
         TEST(test_a_destination_that_changes),
         TEST(test_a_pause),
         TEST(test_clients_that_leave),
