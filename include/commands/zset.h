@@ -32,6 +32,11 @@ struct zset_part {
     size_t first, count;
     bool reverse; /* in which order it is wanted: from the last on */
 };
+/* Takes a part that is not empty out of `z`, the value of an entry: counts the changes, notifies,
+ * and removes the key if nothing is left. To be called between call_let_go and call_take_back: it
+ * calls the latter. False: it was too late, and the command runs again. */
+bool zset_cut(struct call *call, const struct key *key, struct entry *entry, struct value z,
+              const struct zset_part *part, const char *event);
 enum zset_shape { ZSET_MEMBERS, ZSET_FLAT, ZSET_PAIRS }; /* pairs: arrays of two */
 /* How members with scores are replied by commands that have pairs in RESP3 only. */
 ALWAYS_INLINE enum zset_shape zset_shape_of(const struct call *call)
@@ -70,13 +75,15 @@ void zset_zremrangebylex(struct call *call);
 
 /* ---- zset_pop.c ---- */
 
-/* Takes up to `count` members and replies them. How many there were. */
+/* Takes up to `count` members and replies them. How many there were; 0: it ran aside, and runs
+ * again. */
 size_t zset_pop(struct call *call, const struct key *key, struct entry *entry, uint64_t count,
                 bool highest, enum zset_shape shape);
 /* What ZMPOP takes: from the first of so many keys, from which argument on. */
 struct zset_mpop {
     uint32_t first_key, keys;
     bool highest;
+    bool aside; /* large counts: not for what may wait for a key, which must not do so there */
     int64_t count;
 };
 /* From the argument that is the number of keys on; false after replying the error. */

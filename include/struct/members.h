@@ -77,6 +77,8 @@ struct member *members_set_value(struct members *m, struct member *r, struct sli
 struct member *members_set_expiry(struct members *m, struct member *r, int64_t expire_ms) NODISCARD;
 void members_set_score(struct members *m, struct member *r, double score); /* in place */
 void members_remove(struct members *m, struct member *r);
+/* Faster than one by one; no record twice. */
+void members_remove_many(struct members *m, struct member *const *records, size_t count);
 bool members_remove_name(struct members *m, struct slice name); /* false: it is not there */
 
 /* The table for `count` members in all, at once (loading a file of known size). False: no memory;

@@ -54,6 +54,11 @@ void set_sample(struct value set, struct rand *random, size_t count, set_visit_f
 /* The same, and removes them; visit must not stop. */
 void set_pop(struct value *set, struct rand *random, size_t count, set_visit_fn visit, void *ctx);
 
+/* As set_pop of at most all there are, but leaves the set as it is: the result is a set, of the same
+ * form, of those that stay. O(n) */
+struct value set_split(struct value set, struct rand *random, size_t count, set_visit_fn visit,
+                       void *ctx);
+
 /* Makes a set whose members are all integers an intset, if it may have so many. O(n). */
 void set_compact(struct value *set, const struct value_limits *limits);
 /* Takes over a valid intset (a block of mem), whatever its count. */

@@ -53,6 +53,9 @@ size_t zset_remove_range(struct value *z, size_t rank, size_t count);
  * pointer NULL: nothing. */
 size_t zset_cut_range(struct value *z, size_t rank, size_t count, struct value *rest);
 
+/* A copy, in the large form, of the members outside of the range, which lies within. O(n) */
+struct value zset_copy_outside(struct value z, size_t rank, size_t count);
+
 /* Members with a score below `score`, with `after` those of that score too. O(log n) */
 size_t zset_below_score(struct value z, double score, bool after);
 /* Members below `member`, with `after` that member too, where all scores are equal (else any

@@ -4,6 +4,11 @@
 #include <math.h>
 #include "base/mem.h"
 #include "commands/plain.h"
+#include "engine/aside.h"
+
+/* What takes at least one member to so many that stay, aside, leaves a copy of those that stay,
+ * which is made while the shard is let go. Fewer are taken out in place: some 130 ns each. */
+#define LEFT_SHARE 16
 
 /* ---- what the family shares ---- */
 
@@ -17,6 +22,56 @@ void zset_shrunk(struct call *call, const struct key *key, struct entry *entry, 
         return;
     keyspace_remove(&call->hold, key, entry, false);
     call_notify(call, 'g', "del", key);
+}
+
+static void remove_emptied(struct call *call, const struct key *key, struct entry *entry,
+                           const char *event)
+{
+    call_notify(call, 'z', event, key);
+    keyspace_remove(&call->hold, key, entry, false);
+    call_notify(call, 'g', "del", key);
+}
+
+/* What is left of a pinned sorted set, if that is to be another value. */
+static struct value left_aside(const struct call *call, struct value z,
+                               const struct zset_part *part)
+{
+    size_t left = zset_count(z) - part->count;
+    if (call->aside != ASIDE_LET_GO || z.encoding == ENCODING_LISTPACK || left == 0 ||
+        left / LEFT_SHARE > part->count)
+        return (struct value){0};
+    return zset_copy_outside(z, part->first, part->count);
+}
+
+bool zset_cut(struct call *call, const struct key *key, struct entry *entry, struct value z,
+              const struct zset_part *part, const char *event)
+{
+    struct value left = {0}, rest;
+    if (UNLIKELY(call->aside)) {
+        left = left_aside(call, z, part);
+        if (!call_take_back(call)) {
+            if (left.pointer != NULL)
+                value_free(left);
+            return false;
+        }
+        entry = keyspace_find(&call->hold, key, FIND_PEEK);
+    }
+    call_changed(call, part->count);
+    if (part->count == zset_count(z)) {
+        remove_emptied(call, key, entry, event);
+        return true;
+    }
+    if (left.pointer != NULL) {
+        keyspace_put_value(&call->hold, key, entry, left, entry_expire_ms(entry));
+    } else {
+        z = keyspace_edit_value(&call->hold, key, entry);
+        zset_cut_range(&z, part->first, part->count, &rest);
+        keyspace_value_edited(entry, z);
+        if (rest.pointer != NULL)
+            keyspace_discard(&call->hold, rest, true);
+    }
+    call_notify(call, 'z', event, key);
+    return true;
 }
 
 void zset_store(struct call *call, const struct key *key, struct value z, const char *event)

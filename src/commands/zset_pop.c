@@ -13,16 +13,12 @@
 size_t zset_pop(struct call *call, const struct key *key, struct entry *entry, uint64_t count,
                 bool highest, enum zset_shape shape)
 {
-    struct value z = keyspace_edit_value(&call->hold, key, entry);
+    struct value z = entry_value(entry);
     size_t all = zset_count(z), taken = (size_t)MIN_OF(count, all);
     struct zset_part part = {highest ? all - taken : 0, taken, highest};
+    call_let_go(call, &z, 1);
     zset_reply_part(call, z, &part, shape);
-    struct value rest;
-    zset_cut_range(&z, part.first, taken, &rest);
-    if (rest.pointer != NULL)
-        keyspace_discard(&call->hold, rest, true);
-    zset_shrunk(call, key, entry, z, taken, highest ? "zpopmax" : "zpopmin");
-    return taken;
+    return zset_cut(call, key, entry, z, &part, highest ? "zpopmax" : "zpopmin") ? taken : 0;
 }
 
 static void pop_command(struct call *call, bool highest)
@@ -42,7 +38,7 @@ static void pop_command(struct call *call, bool highest)
         return;
     if (entry == NULL || count == 0)
         reply_array(call->reply, 0);
-    else
+    else if (!call_aside(call, MIN_OF((uint64_t)count, zset_count(entry_value(entry)))))
         zset_pop(call, &key, entry, (uint64_t)count, highest,
                  counted ? zset_shape_of(call) : ZSET_FLAT);
 }
@@ -115,11 +111,14 @@ bool zset_mpop(struct call *call, const struct zset_mpop *what)
         if (!zset_find(call, &key, FIND_WRITE, &entry))
             return true;
         if (entry != NULL) {
+            uint64_t count = MIN_OF((uint64_t)what->count, zset_count(entry_value(entry)));
+            if (what->aside && call_aside(call, count))
+                return true;
             reply_array(call->reply, 2);
             reply_bulk(call->reply, key.name);
-            size_t taken =
-                zset_pop(call, &key, entry, (uint64_t)what->count, what->highest, ZSET_PAIRS);
-            log_pop(call, &key, taken, what->highest);
+            size_t taken = zset_pop(call, &key, entry, count, what->highest, ZSET_PAIRS);
+            if (taken != 0)
+                log_pop(call, &key, taken, what->highest);
             return true;
         }
     }
@@ -129,7 +128,10 @@ bool zset_mpop(struct call *call, const struct zset_mpop *what)
 void zset_zmpop(struct call *call)
 {
     struct zset_mpop what;
-    if (zset_read_mpop(call, 1, &what) && !zset_mpop(call, &what))
+    if (!zset_read_mpop(call, 1, &what))
+        return;
+    what.aside = true;
+    if (!zset_mpop(call, &what))
         reply_null_array(call->reply);
 }
 

@@ -308,12 +308,12 @@ static void remove_range(struct call *call, enum range_by by, const char *event)
     if (entry)
         part = part_of(entry_value(entry), &range, false);
     if (part.count != 0) {
-        struct value z = keyspace_edit_value(&call->hold, &key, entry);
-        struct value rest;
-        zset_cut_range(&z, part.first, part.count, &rest);
-        if (rest.pointer != NULL)
-            keyspace_discard(&call->hold, rest, true);
-        zset_shrunk(call, &key, entry, z, part.count, event);
+        struct value z = entry_value(entry);
+        if (call_aside(call, MIN_OF(part.count, zset_count(z) - part.count)))
+            return;
+        call_let_go(call, &z, 1);
+        if (!zset_cut(call, &key, entry, z, &part, event))
+            return;
     }
     reply_int(call->reply, (int64_t)part.count);
 }

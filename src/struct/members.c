@@ -40,6 +40,8 @@
 #define CHUNK_ITEMS   1024 /* ... and a chunk of the heap */
 #define FREED_AT_ONCE 4096 /* records between two offers of the processor */
 #define RANDOM_TRIES  128
+#define SAMPLE_PACE   64               /* records chosen between two offers */
+#define REMOVED_AHEAD 16               /* records brought to the cache ahead of their removal */
 #define IDLE_MIN      ((size_t)131072) /* bytes of a heap that may be idle anyway */
 #define MOVE_MAX      128              /* records moved in a step of compaction */
 
@@ -438,6 +440,25 @@ void members_remove(struct members *m, struct member *r)
     take_out(m, r, hash_of(r, m));
 }
 
+/* The records are brought to the cache some removals ahead of their own, and then their buckets,
+ * which reading a record tells. */
+void members_remove_many(struct members *m, struct member *const *records, size_t count)
+{
+    uint64_t hashes[REMOVED_AHEAD];
+    size_t read = 0;
+    for (size_t i = 0; i < MIN_OF(count, (size_t)REMOVED_AHEAD); i++)
+        PREFETCH(records[i]);
+    for (size_t i = 0; i < count; i++) {
+        for (; read < MIN_OF(count, i + REMOVED_AHEAD); read++) {
+            hashes[read % REMOVED_AHEAD] = hash_of(records[read], m);
+            table_prefetch_bucket(m->table, hashes[read % REMOVED_AHEAD]);
+            if (read + REMOVED_AHEAD < count)
+                PREFETCH(records[read + REMOVED_AHEAD]);
+        }
+        take_out(m, records[i], hashes[i % REMOVED_AHEAD]);
+    }
+}
+
 bool members_remove_name(struct members *m, struct slice name)
 {
     uint64_t hash = hash_name(m, name);
@@ -623,7 +644,8 @@ size_t members_sample(const struct members *m, uint64_t random, struct member **
     struct selection s = {.out = out, .wanted = MIN_OF(n, count), .left = count};
     rand_seed(&s.rand, random);
     if (s.wanted >= count / 3) {
-        table_scan(m->table, 0, SIZE_MAX, SIZE_MAX, select_visit, &s);
+        for (uint64_t at = 0; at < TABLE_END; pace())
+            at = table_scan(m->table, at, SAMPLE_PACE, SIZE_MAX, select_visit, &s);
         return s.taken;
     }
     size_t size = 4;
@@ -634,6 +656,8 @@ size_t members_sample(const struct members *m, uint64_t random, struct member **
         struct member *r = pick(m, &s.rand);
         if (note(seen, size, r))
             out[s.taken++] = r;
+        if (s.taken % SAMPLE_PACE == 0)
+            pace();
     }
     mem_free(seen);
     return s.taken;

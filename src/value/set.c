@@ -379,10 +379,9 @@ static void pop_from_table(struct members *members, struct selection *s)
 {
     size_t taken;
     struct member **chosen = sample_table(members, s->random, s->wanted, &taken);
-    for (size_t i = 0; i < taken; i++) {
+    for (size_t i = 0; i < taken; i++)
         s->visit(s->ctx, member_name(chosen[i]));
-        members_remove(members, chosen[i]);
-    }
+    members_remove_many(members, chosen, taken);
     mem_free(chosen);
 }
 
@@ -426,6 +425,43 @@ void set_pop(struct value *set, struct rand *random, size_t count, set_visit_fn 
     else
         pop_integers(&block, &s);
     set->pointer = block;
+}
+
+struct splitting {
+    struct selection chosen;
+    struct members *members; /* of those that stay, or ... */
+    unsigned char *packed;   /* ... an intset or a listpack */
+    bool integers;
+};
+
+static bool split_member(void *ctx, struct slice member)
+{
+    struct splitting *s = ctx;
+    if (is_chosen(&s->chosen))
+        s->chosen.visit(s->chosen.ctx, member);
+    else if (s->members != NULL)
+        table_add(s->members, member);
+    else if (s->integers)
+        add_to_intset(&s->packed, member);
+    else
+        listpack_append(&s->packed, member);
+    return true;
+}
+
+struct value set_split(struct value set, struct rand *random, size_t count, set_visit_fn visit,
+                       void *ctx)
+{
+    size_t size = set_count(set);
+    struct splitting s = {.chosen = {random, count, size, visit, ctx}};
+    if (set.encoding == ENCODING_HASHTABLE) {
+        s.members = new_table(size - count);
+        set_each(set, split_member, &s);
+        return as_table(s.members);
+    }
+    s.integers = set.encoding == ENCODING_INTSET;
+    s.packed = s.integers ? intset_new() : listpack_new(0);
+    set_each(set, split_member, &s);
+    return s.integers ? as_intset(s.packed) : as_listpack(s.packed);
 }
 
 /* ---- the class ---- */

@@ -13,6 +13,7 @@
 #define COMPACTED   64     /* records moved, after a removal, to give memory back */
 #define INTEGER_MAX 0x1p62 /* scores between -this and this are kept as integers if they are */
 #define CUT_MIN     1024   /* members removed at once: what is left is moved instead ... */
+#define LEAVING_MAX 256    /* removed from the index by name at a time */
 #define CUT_SHARE   4      /* ... if it is at most one member to so many */
 
 static bool is_small(struct value z)
@@ -304,10 +305,26 @@ bool zset_remove(struct value *z, struct slice member)
 
 /* ---- by rank ---- */
 
-static void remove_record(double score, void *record, void *members)
+/* Records that are in no rank any more. */
+struct leaving {
+    struct members *members;
+    struct member *records[LEAVING_MAX];
+    size_t count;
+};
+
+static void remove_leaving(struct leaving *leaving)
 {
+    members_remove_many(leaving->members, leaving->records, leaving->count);
+    leaving->count = 0;
+}
+
+static void leave(double score, void *record, void *ctx)
+{
+    struct leaving *leaving = ctx;
     (void)score;
-    members_remove(members, record);
+    leaving->records[leaving->count++] = record;
+    if (leaving->count == LEAVING_MAX)
+        remove_leaving(leaving);
 }
 
 size_t zset_remove_range(struct value *z, size_t rank, size_t count)
@@ -317,8 +334,11 @@ size_t zset_remove_range(struct value *z, size_t rank, size_t count)
         return 0;
     count = MIN_OF(count, all - rank);
     if (!is_small(*z)) {
-        ranked_remove_range(large_of(*z)->ranked, rank, count, remove_record,
-                            large_of(*z)->members);
+        struct leaving leaving;
+        leaving.members = large_of(*z)->members;
+        leaving.count = 0;
+        ranked_remove_range(large_of(*z)->ranked, rank, count, leave, &leaving);
+        remove_leaving(&leaving);
         compact(*z);
         return count;
     }
@@ -328,8 +348,7 @@ size_t zset_remove_range(struct value *z, size_t rank, size_t count)
     return count;
 }
 
-/* A copy of the members outside of the range. */
-static struct value copy_outside(struct value z, size_t rank, size_t count)
+struct value zset_copy_outside(struct value z, size_t rank, size_t count)
 {
     struct value copy = zset_new_large();
     struct zset_at at;
@@ -351,7 +370,7 @@ size_t zset_cut_range(struct value *z, size_t rank, size_t count, struct value *
     if (is_small(*z) || count < CUT_MIN || (all - count) * CUT_SHARE > count)
         return zset_remove_range(z, rank, count);
     *rest = *z;
-    *z = copy_outside(*rest, rank, count);
+    *z = zset_copy_outside(*rest, rank, count);
     return count;
 }
 

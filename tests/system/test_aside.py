@@ -209,6 +209,7 @@ class Clients(Crowd):
         super().__init__(server, seed, SECONDS)
         self.generations = itertools.count(1)
         self.answered = collections.Counter()
+        self.popping, self.popped = threading.Lock(), set()
 
     def act(self, step, rng, pause=0.0):
         while self.going():
@@ -359,6 +360,50 @@ def settle(client):
         time.sleep(0.02)
     client.must("DEL", "last")
 
+def popper(crowd, client, rng):
+    """Members are added once, so nobody may be given one that anybody was given before."""
+    key, other, number = key_of("p", rng), key_of("p", rng), next(crowd.generations)
+    zset, names = rng.random() < 0.5, [f"{number}:{i}" for i in range(rng.choice((3, 100, 700)))]
+    if zset:
+        key, other = "z" + key, "z" + other
+        client.must("ZADD", key, *itertools.chain(*((number, name) for name in names)))
+    else:
+        client.must("SADD", key, *names)
+    how = rng.randrange(20)
+    if how == 0:
+        client.must("DEL", key)
+    elif how == 1:
+        client.must("PEXPIRE", key, rng.randrange(1, 20))
+    elif how == 2:
+        client.command("RENAME", key, other)
+    elif how == 3:
+        client.must("PERSIST", key)
+    count = rng.choice((1, 10, 50, 300, 600, 10000))
+    if not zset:
+        taken = client.must("SPOP", key, count)
+    else:
+        command = rng.choice(
+            (
+                ("ZPOPMIN", key, count),
+                ("ZPOPMAX", key, count),
+                ("ZMPOP", 2, key, other, rng.choice(("MIN", "MAX")), "COUNT", count),
+                ("ZREMRANGEBYRANK", key, rng.randrange(count), count),
+                ("BZMPOP", 0.001, 2, key, other, "MIN", "COUNT", count),
+            )
+        )
+        taken = client.must(*command)
+        if command[0].endswith("MPOP"):
+            taken = [part for pair in taken[1] for part in pair] if taken else []
+        if command[0] == "ZREMRANGEBYRANK":
+            return
+        scores = [float(score) for score in taken[1::2]]
+        eq(scores, sorted(scores, reverse="MAX" in (command[0][-3:], command[-3])), command)
+        taken = taken[::2]
+    with crowd.popping:
+        assert len(taken) == len(set(taken)) and not crowd.popped & set(taken), "popped twice"
+        crowd.popped.update(taken)
+    crowd.answered["pops"] += len(taken)
+
 
 def digest(client):
     settle(client)
@@ -385,6 +430,7 @@ def stress(threads, *args):
         crowd.add(1, saver, 0.2)
         crowd.add(2, leaver)
         crowd.add(2, mover)
+        crowd.add(2, popper)
         crowd.run()
         print(dict(crowd.answered))
         assert sum(crowd.answered.values()) > 50, "little was done"
@@ -517,6 +563,45 @@ def test_replies_off_and_dialect():
 
 
 @timeout(120)
+def test_what_is_popped_and_what_stays_are_the_whole():
+    """Of every form; the log brings back what stays, and its time to live."""
+    rng = random.Random(int(os.environ.get("SEED", 0)))
+    with server_of(2) as server, server.client() as client:
+        for number, size in enumerate([20, 100, 200, 2000] * 10):
+            key, zset = f"k{number}", rng.random() < 0.4
+            whole = {f"{rng.choice(('', 'm'))}{i}".encode() for i in range(size)}
+            if size <= 200 and rng.random() < 0.5:
+                whole = {b"%d" % i for i in range(size)}
+            if zset:
+                client.must("ZADD", key, *itertools.chain(*((1, member) for member in whole)))
+            else:
+                client.must("SADD", key, *whole)
+            if rng.random() < 0.5:
+                client.must("PEXPIREAT", key, 9999999999999)
+            ttl, kind = client.must("PEXPIRETIME", key), client.must("OBJECT", "ENCODING", key)
+            while whole:
+                count = int(len(whole) ** rng.random()) + rng.randrange(2)
+                if zset:
+                    taken = client.must(rng.choice(("ZPOPMIN", "ZPOPMAX")), key, count)[::2]
+                else:
+                    taken = client.must("SPOP", key, count)
+                eq((len(taken), len(set(taken))), (min(count, len(whole)),) * 2)
+                assert set(taken) <= whole
+                whole -= set(taken)
+                left = client.must(*(("ZRANGE", key, 0, -1) if zset else ("SMEMBERS", key)))
+                eq((len(left), set(left)), (len(whole), whole))
+                if whole:
+                    eq(client.must("PEXPIRETIME", key), ttl)
+                    eq(client.must("OBJECT", "ENCODING", key), kind)
+                if number % 4 == rng.randrange(30):
+                    break
+        assert client.must("DBSIZE") > 3
+        before = client.must("DEBUG", "DIGEST")
+        client.must("DEBUG", "LOADAOF")
+        eq(client.must("DEBUG", "DIGEST"), before)
+
+
+@timeout(120)
 def test_others_are_answered_while_a_large_value_is_read():
     elements = int(os.environ.get("ELEMENTS", 100000))
     with server_of(1, threshold=0) as server, server.client() as client:
@@ -527,6 +612,8 @@ def test_others_are_answered_while_a_large_value_is_read():
                 ("ZUNIONSTORE", "zt", 2, "z", "z"),
                 ("COPY", "h", "ht"),
                 ("HGETALL", "h"),
+                ("ZPOPMIN", "zt", elements // 3),
+                ("SPOP", "s", elements // 3),
             ):
                 done, answered = threading.Event(), 0
                 reading = threading.Thread(target=lambda: (large.read_raw_reply(), done.set()))

@@ -370,6 +370,128 @@ static void test_counted_once(void **state)
     assert_int_equal(own->dirty + aside->dirty, 4);
 }
 
+/* ---- what takes elements out ---- */
+
+static void test_sorted_sets(void **state)
+{
+    (void)state;
+    say(0, "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h 9 i");
+    check_said(0, ":9\r\n");
+    say(0, "ZPOPMIN z 2");
+    assert_false(waits(0));
+    check_said(0, "*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n");
+    say(0, "ZPOPMAX z 3");
+    assert_true(waits(0));
+    hear(0, "*6\r\n$1\r\ni\r\n$1\r\n9\r\n$1\r\nh\r\n$1\r\n8\r\n$1\r\ng\r\n$1\r\n7\r\n");
+    say(0, "ZREMRANGEBYSCORE z (0 3");
+    hear(0, ":1\r\n");
+    say(0, "ZMPOP 2 none z MIN COUNT 100");
+    assert_true(waits(0));
+    hear(0, "*2\r\n$1\r\nz\r\n*3\r\n*2\r\n$1\r\nd\r\n$1\r\n4\r\n*2\r\n$1\r\ne\r\n$1\r\n5\r\n"
+            "*2\r\n$1\r\nf\r\n$1\r\n6\r\n");
+    say(0, "EXISTS z");
+    check_said(0, ":0\r\n");
+    say(0, "ZMPOP 2 none z MIN COUNT 100");
+    check_said(0, "*-1\r\n");
+    EXPECT_LOG(&f, "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h 9 i; ZPOPMIN z 2; ZPOPMAX z 3; "
+                   "ZREMRANGEBYSCORE z (0 3; ZPOPMIN z 3");
+}
+
+/* Most of a large one: a copy of the others takes its place, and its time to live stays. */
+static void test_large_sorted_set(void **state)
+{
+    (void)state;
+    char line[64];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(line, sizeof line, "ZADD z %d m%d", i, i);
+        say(0, line);
+    }
+    say(0, "PEXPIREAT z 9999999999999");
+    said[0].len = 0;
+    fixture_log(&f);
+    say(0, "ZREMRANGEBYRANK z 100 899");
+    hear(0, ":800\r\n");
+    say(0, "ZREMRANGEBYRANK z 198 200");
+    hear(0, ":2\r\n");
+    say(0, "ZRANGE z 97 101");
+    hear(0, "*5\r\n$3\r\nm97\r\n$3\r\nm98\r\n$3\r\nm99\r\n$4\r\nm900\r\n$4\r\nm901\r\n");
+    say(0, "PEXPIRETIME z");
+    say(0, "ZCARD z");
+    check_said(0, ":9999999999999\r\n:198\r\n");
+    say(0, "ZREMRANGEBYRANK z 1 -1"); /* few stay */
+    hear(0, ":197\r\n");
+    say(0, "ZRANGE z 0 -1");
+    check_said(0, "*1\r\n$2\r\nm0\r\n");
+    EXPECT_LOG(&f, "ZREMRANGEBYRANK z 100 899; ZREMRANGEBYRANK z 198 200; ZREMRANGEBYRANK z 1 -1");
+}
+
+/* So many integers, or words, under "s". */
+static void add_members(int count, const char *prefix)
+{
+    char line[64];
+    for (int i = 0; i < count; i++) {
+        snprintf(line, sizeof line, "SADD s %s%d", prefix, i);
+        say(0, line);
+    }
+    said[0].len = 0;
+    fixture_log(&f);
+}
+
+static void pop_members(int count, int from)
+{
+    char line[32], begin[32];
+    snprintf(line, sizeof line, "SPOP s %d", count);
+    snprintf(begin, sizeof begin, "*%d\r\n", count < from ? count : from);
+    say(0, line);
+    while (waits(0)) {
+        clock_sleep_us(1000);
+        tick();
+    }
+    assert_memory_equal(bytes_str(&said[0]), begin, strlen(begin));
+    said[0].len = 0;
+    snprintf(begin, sizeof begin, ":%d\r\n", count < from ? from - count : 0);
+    say(0, "SCARD s");
+    check_said(0, begin);
+}
+
+/* What is logged is the shorter of two ways to say it. */
+static void test_sets(void **state)
+{
+    (void)state;
+    const char *log;
+    static const char *const prefixes[] = {"", "m"};
+    for (int i = 0; i < 2; i++) {
+        add_members(2000, prefixes[i]); /* tables */
+        say(0, "PEXPIREAT s 9999999999999");
+        check_said(0, ":1\r\n");
+        fixture_log(&f);
+        pop_members(3, 2000);
+        log = fixture_log(&f);
+        assert_memory_equal(log, "SREM s ", 7);
+        assert_null(strchr(log, ';'));
+        pop_members(397, 1997);
+        assert_memory_equal(fixture_log(&f), "SREM s ", 7);
+        pop_members(1500, 1600);
+        log = fixture_log(&f);
+        assert_memory_equal(log, "MULTI; UNLINK s; SADD s ", 24);
+        assert_non_null(strstr(log, "; PEXPIREAT s 9999999999999; EXEC"));
+        say(0, "PEXPIRETIME s");
+        check_said(0, ":9999999999999\r\n");
+        pop_members(100, 100);
+        EXPECT_LOG(&f, "DEL s");
+    }
+    add_members(8, "");
+    pop_members(4, 8);
+    assert_memory_equal(fixture_log(&f), "SREM s ", 7);
+    assert_string_equal(fixture_encoding(&f, "s"), "intset");
+    pop_members(100, 4);
+    EXPECT_LOG(&f, "DEL s");
+    add_members(8, "m");
+    pop_members(5, 8);
+    assert_memory_equal(fixture_log(&f), "MULTI; UNLINK s; SADD s m", 25);
+    assert_string_equal(fixture_encoding(&f, "s"), "listpack");
+}
+
 /* ---- others come between ---- */
 
 static void test_others_go_on(void **state)
@@ -569,6 +691,9 @@ int main(void)
         TEST(test_a_list_that_changes_before),
         TEST(test_where_nothing_may_wait),
         TEST(test_counted_once),
+        TEST(test_sorted_sets),
+        TEST(test_large_sorted_set),
+        TEST(test_sets),
         TEST(test_others_go_on),
         TEST(test_a_write_waits_and_comes_first),
         TEST(test_one_who_waits_for_a_pin_leaves),

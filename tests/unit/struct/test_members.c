@@ -120,6 +120,29 @@ static void test_set(void **state)
     members_free(m);
 }
 
+/* As many as are looked ahead, about twice as many, and most of them. */
+static void test_remove_many(void **state)
+{
+    static const size_t COUNTS[] = {0, 1, 15, 16, 17, 31, 32, 33, 5000};
+    static struct member *gone[5000], *all[HEAPED];
+    for (size_t i = 0; i < COUNT_OF(COUNTS); i++) {
+        struct members *m = set_of(HEAPED);
+        for (size_t at = 0; at < HEAPED; at++)
+            all[at] = find(m, at);
+        size_t n = members_sample(m, i, gone, COUNTS[i]);
+        assert_int_equal(n, COUNTS[i]);
+        members_remove_many(m, gone, n);
+        assert_int_equal(members_count(m), HEAPED - n);
+        for (size_t at = 0; at < HEAPED; at++) {
+            bool stays = true;
+            for (size_t g = 0; g < n && stays; g++)
+                stays = gone[g] != all[at];
+            assert_ptr_equal(find(m, at), stays ? all[at] : NULL);
+        }
+        members_free(m);
+    }
+}
+
 /* A short member of a large set takes a byte more than its name, and its slot. */
 static void test_memory(void **state)
 {
@@ -553,15 +576,25 @@ static void test_expire_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),           cmocka_unit_test(test_set),
-        cmocka_unit_test(test_memory),          cmocka_unit_test(test_hash_values),
-        cmocka_unit_test(test_hash_in_place),   cmocka_unit_test(test_zset),
-        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_random_is_fair),
-        cmocka_unit_test(test_sample),          cmocka_unit_test(test_free_in_steps),
-        cmocka_unit_test(test_compaction),      cmocka_unit_test(test_compaction_unfinished),
-        cmocka_unit_test(test_clear),           cmocka_unit_test(test_expect),
-        cmocka_unit_test(test_expire_small),    cmocka_unit_test(test_expire_changes),
-        cmocka_unit_test(test_expire_large),    cmocka_unit_test(test_expire_refreshed),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_remove_many),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_hash_values),
+        cmocka_unit_test(test_hash_in_place),
+        cmocka_unit_test(test_zset),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_random_is_fair),
+        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_free_in_steps),
+        cmocka_unit_test(test_compaction),
+        cmocka_unit_test(test_compaction_unfinished),
+        cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_expect),
+        cmocka_unit_test(test_expire_small),
+        cmocka_unit_test(test_expire_changes),
+        cmocka_unit_test(test_expire_large),
+        cmocka_unit_test(test_expire_refreshed),
         cmocka_unit_test(test_expire_extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,14 @@ static void check_form(const char *prefix, int count, enum value_encoding encodi
         expect_seen(&seen, MIN_OF(sizes[i], (size_t)count));
     }
 
+    seen = (struct seen){.prefix = prefix};
+    struct value rest = set_split(set, &chance, (size_t)count / 3, see, &seen);
+    assert_int_equal(set_count(rest), count - count / 3);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(set_has(rest, text_of(prefix, i, room)), !seen.times[i]);
+    expect_form(rest, encoding);
+    assert_int_equal(set_count(set), count);
+
     struct value copy = value_copy(set);
     assert_int_equal(copy.encoding, encoding);
     seen = (struct seen){.prefix = prefix};
@@ -221,7 +229,7 @@ static void test_chance(void **state)
     char room[SET_TEXT];
     rand_seed(&chance, 2);
     for (size_t form = 0; form < COUNT_OF(forms); form++) {
-        unsigned times[10] = {0}, sampled[10] = {0};
+        unsigned times[10] = {0}, sampled[10] = {0}, split[10] = {0};
         struct value set = set_new_as(forms[form], 10);
         for (int i = 0; i < 10; i++)
             set_add(&set, defaults, slice_of(&"0123456789"[i], 1));
@@ -231,10 +239,14 @@ static void test_chance(void **state)
             set_sample(set, &chance, 2, see, &seen);
             for (int member = 0; member < 10; member++)
                 sampled[member] += seen.times[member];
+            value_free(set_split(set, &chance, 2, see, &seen));
+            for (int member = 0; member < 10; member++)
+                split[member] += seen.times[member];
         }
         for (int i = 0; i < 10; i++) {
             assert_in_range(times[i], 850, 1150);
             assert_in_range(sampled[i], 1800, 2200);
+            assert_in_range(split[i] - sampled[i], 1800, 2200);
         }
         value_free(set);
     }
