@@ -111,6 +111,29 @@ void stream_log_ack(struct call *call, struct slice key, struct slice group, str
 void stream_log_delete(struct call *call, struct slice key, const struct stream_id *ids,
                        size_t count);
 
+/* Pending entries that are changed while the stream is pinned and no shard is held: those of a copy
+ * of the group, which takes the group's place. */
+struct stream_apart {
+    struct stream *copy;
+    bool logged; /* what is done to it */
+};
+/* Whether so many changes, of entries here and there, are worth a copy of the group. */
+bool stream_worth_copying(const struct stream_group *g, uint64_t changes);
+/* From here on of->group is the copy; without a consumer, unless NULL. Consumers may be created in
+ * it, and changes counted. */
+void stream_apart_begin(struct call *call, struct stream_of_group *of,
+                        const struct stream_consumer *without, struct stream_apart *apart);
+enum stream_apart_end {
+    STREAM_APART_DONE, /* the shards are held again, and the copy is in its place */
+    STREAM_APART_VOID, /* the call runs again; nothing is held */
+    STREAM_APART_AGAIN /* do it at once: the shards are held, nothing is changed, of is as it was,
+                          the log has begun meanwhile */
+};
+enum stream_apart_end stream_apart_end(struct call *call, struct stream_of_group *of,
+                                       struct stream_apart *apart) NODISCARD;
+/* The entry of a stream that was pinned, when its shard is held again: it is there. */
+struct entry *stream_entry_again(struct call *call, const struct key *key);
+
 /* "unknown subcommand or wrong number of arguments", of a container's subcommand. */
 void stream_wrong_subcommand(struct call *call);
 
@@ -155,14 +178,16 @@ struct stream_delivery {
     bool fresh;             /* entries that the group did not have yet, else the consumer's */
     bool no_ack;            /* they do not become pending */
 
-    bool apart;                /* nothing is changed before stream_delivery_apply */
-    bool moved;                /* the group is at another entry: */
-    struct stream_id last_id;  /* ... this one */
-    int64_t entries_read;      /* ... after so many */
-    uint64_t delivered;        /* entries */
-    int64_t now_ms;            /* when that was */
-    struct stream_batch batch; /* if apart: new pending entries, and who has them */
-    struct bytes again;        /* if apart: pointers to the pending entries that were read again */
+    bool apart;                 /* nothing is changed before stream_delivery_apply */
+    struct stream_group *group; /* that is changed: it, or one that takes its place */
+    struct stream *copy;        /* ... which is here then, else NULL */
+    bool moved;                 /* the group is at another entry: */
+    struct stream_id last_id;   /* ... this one */
+    int64_t entries_read;       /* ... after so many */
+    uint64_t delivered;         /* entries */
+    int64_t now_ms;             /* when that was */
+    struct stream_batch batch;  /* if apart: new pending entries, and who has them */
+    struct bytes again;         /* if apart: pointers to the pending entries that were read again */
 };
 /* How many entries it will be, about. */
 uint64_t stream_delivery_size(const struct stream_delivery *d);

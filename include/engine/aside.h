@@ -26,9 +26,9 @@
  * there still.
  *
  * What is not run aside however much it is: BLMPOP, BZMPOP and XTRIM; what takes out or puts in as
- * many as it has arguments; XREAD and XREADGROUP with BLOCK, XCLAIM and XAUTOCLAIM; commands on the
- * whole keyspace (KEYS, SORT with patterns that look at other keys) and DEBUG; and all within what
- * may not wait.
+ * many as it has arguments (XCLAIM too); XREAD and XREADGROUP with BLOCK; commands on the whole
+ * keyspace (KEYS, SORT with patterns that look at other keys) and DEBUG; and all within what may
+ * not wait.
  *
  * One thread runs them one after the other. A client's order of commands stays, since it waits; the
  * effect of a command is logged when it is done, under the shards of its keys.

@@ -247,12 +247,22 @@ void stream_group_destroy(struct stream *s, struct stream_group *g); /* O(p) */
  * time. O(log) */
 struct value stream_group_detach(struct stream *s, struct stream_group *g);
 
+/* A stream of nothing but a copy of the group, without one consumer and what he has pending (NULL:
+ * with all): to be changed while others read the group, and to take its place. O(p) */
+struct stream *stream_group_copy(const struct stream_group *g,
+                                 const struct stream_consumer *without);
+/* The groups of that name, of which each stream has one, change places. O(log) */
+void stream_group_exchange(struct stream *s, struct stream *with, struct slice name);
+
 struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct slice name);
 /* NULL: there is one of that name. seen_ms is now_ms, active_ms -1. */
 struct stream_consumer *stream_consumer_create(struct stream_group *g, struct slice name,
                                                int64_t now_ms);
 /* Its pending entries go too; how many there were. O(those) */
 uint64_t stream_consumer_delete(struct stream_group *g, struct stream_consumer *c);
+/* All pending entries, which are one consumer's; he has none then: a stream of nothing but them, to
+ * be freed where there is time. O(log) */
+struct value stream_pending_detach(struct stream_group *g, struct stream_consumer *c);
 
 /* In the order of their names: to walk, radix_first(&s->groups, &at), then until NULL. */
 ALWAYS_INLINE struct stream_group *stream_group_next(struct radix_cursor *at)

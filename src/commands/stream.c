@@ -169,7 +169,8 @@ struct stream_consumer *stream_use_consumer(struct call *call, const struct stre
     }
     c = stream_consumer_create(of->group, name, call->hold.now_ms);
     stream_log_consumer(call, of, name);
-    stream_tell_consumer(call, &of->key);
+    if (call->aside != ASIDE_LET_GO)
+        stream_tell_consumer(call, &of->key);
     return c;
 }
 
@@ -192,6 +193,55 @@ void stream_set_active(struct call *call, struct stream_consumer *c, int64_t del
     c->active_ms = loading ? delivered_ms : call->hold.now_ms;
     if (loading)
         c->seen_ms = delivered_ms;
+}
+
+/* ---- groups that are changed apart ---- */
+
+#define COPIED_A_CHANGE 64 /* pending entries that are copied for each that changes, at most */
+
+bool stream_worth_copying(const struct stream_group *g, uint64_t changes)
+{
+    return changes >= radix_count(&g->pending) / COPIED_A_CHANGE;
+}
+
+void stream_apart_begin(struct call *call, struct stream_of_group *of,
+                        const struct stream_consumer *without, struct stream_apart *apart)
+{
+    apart->logged = is_logging(call);
+    apart->copy = stream_group_copy(of->group, without);
+    of->group = stream_group_find(apart->copy, stream_group_name(of->group));
+}
+
+struct entry *stream_entry_again(struct call *call, const struct key *key)
+{
+    return keyspace_find(&call->hold, key, FIND_PEEK);
+}
+
+enum stream_apart_end stream_apart_end(struct call *call, struct stream_of_group *of,
+                                       struct stream_apart *apart)
+{
+    struct slice name = stream_group_name(of->group);
+    bool same = call_take_back(call), again = same && !apart->logged && is_logging(call);
+    if (!same) {
+        value_free(stream_value(apart->copy));
+        call->changes = 0;
+        return STREAM_APART_VOID;
+    }
+    of->entry = stream_entry_again(call, &of->key);
+    if (again) {
+        of->group = stream_group_find(of->stream, name);
+        keyspace_discard(&call->hold, stream_value(apart->copy), false);
+        call->changes = 0;
+        reply_buffer_clear(call->reply);
+        return STREAM_APART_AGAIN;
+    }
+    stream_edit(call, &of->key, of->entry);
+    stream_group_exchange(of->stream, apart->copy, name);
+    const struct stream_group *before = stream_group_find(apart->copy, name);
+    if (radix_count(&of->group->consumers) > radix_count(&before->consumers))
+        stream_tell_consumer(call, &of->key);
+    keyspace_discard(&call->hold, stream_value(apart->copy), false);
+    return STREAM_APART_DONE;
 }
 
 /* ---- what is logged ---- */

@@ -392,26 +392,19 @@ static struct stream_id claim_idle(struct call *call, struct claiming *c,
     return STREAM_ID_MIN;
 }
 
-void stream_xautoclaim(struct call *call)
+/* Where to go on comes first in the reply and is known last: the entries wait elsewhere. */
+static void reply_autoclaim(struct call *call, struct claiming *c, const struct autoclaim *claim)
 {
-    struct claiming c;
-    struct autoclaim claim;
-    if (!read_autoclaim(call, &claim) || !stream_need_group(call, 1, FIND_WRITE, &c.of))
-        return;
-    stream_edit(call, &c.of.key, c.of.entry);
-    call_effect_none(call);
-    c.only_id = claim.only_id;
-    claiming_begin(call, &c);
-    /* Where to go on comes first in the reply and is known last: the entries wait elsewhere. */
     struct reply_buffer entries, *reply = call->reply;
     struct bytes gone = {0};
     size_t claimed = 0;
+    claiming_begin(call, c);
     reply_buffer_init(&entries);
     entries.resp3 = reply->resp3;
     entries.muted = reply->muted;
     call->reply = &entries;
-    struct stream_id next = claim_idle(call, &c, &claim, &claimed, &gone);
-    stream_claims_end(&c.claims);
+    struct stream_id next = claim_idle(call, c, claim, &claimed, &gone);
+    stream_claims_end(&c->claims);
     call->reply = reply;
     reply_array(reply, 3);
     stream_reply_id(call, next);
@@ -424,4 +417,35 @@ void stream_xautoclaim(struct call *call)
     }
     reply_buffer_free(&entries);
     bytes_free(&gone);
+}
+
+/* True: it was done in a copy of the group, or will be done again. */
+static bool autoclaim_apart(struct call *call, struct claiming *c, const struct autoclaim *claim)
+{
+    struct stream_apart apart;
+    stream_apart_begin(call, &c->of, NULL, &apart);
+    reply_autoclaim(call, c, claim);
+    return stream_apart_end(call, &c->of, &apart) != STREAM_APART_AGAIN;
+}
+
+void stream_xautoclaim(struct call *call)
+{
+    struct claiming c;
+    struct autoclaim claim;
+    if (!read_autoclaim(call, &claim) || !stream_need_group(call, 1, FIND_WRITE, &c.of))
+        return;
+    struct value value = stream_value(c.of.stream);
+    uint64_t most = MIN_OF((uint64_t)claim.count, radix_count(&c.of.group->pending));
+    uint64_t looked_at = claim.min_idle_ms != 0 ? most * ATTEMPTS_PER_ENTRY : most;
+    if (call_aside(call, MIN_OF(looked_at, radix_count(&c.of.group->pending))))
+        return;
+    if (stream_worth_copying(c.of.group, most))
+        call_let_go(call, &value, 1);
+    call_effect_none(call);
+    c.only_id = claim.only_id;
+    if (call->aside == ASIDE_LET_GO && autoclaim_apart(call, &c, &claim))
+        return;
+    call_effect_none(call);
+    stream_edit(call, &c.of.key, c.of.entry);
+    reply_autoclaim(call, &c, &claim);
 }

@@ -4,7 +4,8 @@
  * is done apart, by a command that runs aside: while the stream is pinned nothing of it changes,
  * the reply and what is logged are made, new pending entries are put into trees of their own, and
  * what is read again is remembered. Then, under the shards, the trees are joined to those of the
- * group and the consumer, which takes the same time however many entries there are.
+ * group and the consumer, which takes the same time however many entries there are. Of a group that
+ * was set back a copy is changed instead, and takes its place.
  */
 #include "commands/stream.h"
 
@@ -23,28 +24,57 @@ uint64_t stream_delivery_size(const struct stream_delivery *d)
     return d->count != 0 ? MIN_OF(size, d->count) : size;
 }
 
+/* Whether entries that come next may be pending already, many of them. */
+static bool was_set_back(const struct stream_delivery *d)
+{
+    const struct stream_group *g = d->of->group;
+    struct radix_cursor at;
+    radix_last(&g->pending, &at);
+    const struct stream_nack *last = stream_pending_prev(&at);
+    return d->fresh && !d->no_ack && last != NULL &&
+           stream_id_compare(stream_nack_id(last), g->last_id) > 0 &&
+           stream_worth_copying(g, stream_delivery_size(d));
+}
+
+static void begin_apart(struct call *call, struct stream_delivery *d)
+{
+    const struct stream_of_group *of = d->of;
+    d->again = (struct bytes){0};
+    if (was_set_back(d)) {
+        d->copy = stream_group_copy(of->group, NULL);
+        d->group = stream_group_find(d->copy, stream_group_name(of->group));
+        d->batch.consumer = stream_consumer_create(d->group, d->consumer, d->now_ms);
+        d->batch.is_new = d->batch.consumer != NULL;
+        if (!d->batch.is_new)
+            d->batch.consumer = stream_consumer_find(d->group, d->consumer);
+    } else {
+        stream_batch_init(&d->batch, of->group, d->consumer, d->now_ms);
+    }
+    if (d->batch.is_new)
+        stream_log_consumer(call, of, d->consumer);
+}
+
 void stream_delivery_begin(struct call *call, struct stream_delivery *d, bool apart)
 {
     const struct stream_of_group *of = d->of;
     d->apart = apart;
+    d->group = of->group;
+    d->copy = NULL;
     d->moved = false;
     d->delivered = 0;
     d->now_ms = call->hold.now_ms;
-    if (!apart) {
-        stream_edit(call, &of->key, of->entry);
-        d->batch.consumer = stream_use_consumer(call, of, d->consumer);
+    if (apart) {
+        begin_apart(call, d);
         return;
     }
-    d->again = (struct bytes){0};
-    stream_batch_init(&d->batch, of->group, d->consumer, d->now_ms);
-    if (d->batch.is_new)
-        stream_log_consumer(call, of, d->consumer);
+    stream_edit(call, &of->key, of->entry);
+    d->batch.consumer = stream_use_consumer(call, of, d->consumer);
 }
 
 /* What changes besides the pending entries. */
 static void settle(struct call *call, const struct stream_delivery *d)
 {
-    struct stream_group *g = d->of->group;
+    struct stream_group *g = d->group;
     if (d->moved) {
         g->last_id = d->last_id;
         g->entries_read = d->entries_read;
@@ -79,8 +109,9 @@ static void reply_new(struct call *call, struct stream_delivery *d)
         if (d->no_ack)
             continue;
         const struct stream_nack *nack =
-            d->apart ? stream_batch_deliver(&d->batch, entry.id, d->now_ms)
-                     : stream_deliver(of->group, d->batch.consumer, entry.id, d->now_ms);
+            d->apart && d->copy == NULL
+                ? stream_batch_deliver(&d->batch, entry.id, d->now_ms)
+                : stream_deliver(d->group, d->batch.consumer, entry.id, d->now_ms);
         stream_claims_add(&claims, nack);
     }
     reply_array_patch(call->reply, mark, d->delivered);
@@ -150,16 +181,18 @@ void stream_delivery_reply(struct call *call, struct stream_delivery *d)
 
 void stream_delivery_apply(struct call *call, struct stream_delivery *d)
 {
-    const struct key *key = &d->of->key;
-    struct hold peek = call->hold;
-    peek.flags |= HOLD_LOADING; /* if its time was over meanwhile, it was not when it was read */
-    struct entry *entry = keyspace_find(&peek, key, FIND_PEEK);
-    stream_edit(call, key, entry);
+    const struct stream_of_group *of = d->of;
+    stream_edit(call, &of->key, stream_entry_again(call, &of->key));
     if (d->batch.is_new)
-        stream_tell_consumer(call, key);
+        stream_tell_consumer(call, &of->key);
     else
         d->batch.consumer->seen_ms = call->hold.now_ms;
-    stream_batch_attach(&d->batch, d->of->group);
+    if (d->copy != NULL) {
+        stream_group_exchange(of->stream, d->copy, stream_group_name(d->group));
+        keyspace_discard(&call->hold, stream_value(d->copy), false);
+    } else {
+        stream_batch_attach(&d->batch, d->group);
+    }
     for (size_t at = 0; at < d->again.len; at += sizeof(struct stream_nack *)) {
         struct stream_nack *nack;
         memcpy(&nack, d->again.data + at, sizeof nack);
@@ -171,6 +204,9 @@ void stream_delivery_apply(struct call *call, struct stream_delivery *d)
 
 void stream_delivery_free(struct stream_delivery *d)
 {
-    stream_batch_free(&d->batch);
+    if (d->copy != NULL)
+        value_free(stream_value(d->copy));
+    else
+        stream_batch_free(&d->batch);
     bytes_free(&d->again);
 }

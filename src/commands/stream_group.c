@@ -1,6 +1,10 @@
 /* stream_group.c - consumer groups made, moved and removed: XGROUP. */
 #include "commands/stream.h"
 
+#include "engine/aside.h"
+
+#define DETACHED_FROM 64 /* pending entries of a consumer who has all */
+
 #include "engine/block.h"
 
 /* ---- arguments ---- */
@@ -157,6 +161,31 @@ static void createconsumer_command(struct call *call)
     reply_int(call->reply, fresh);
 }
 
+/* A consumer with most of what is pending goes in a copy of the group that is without him. True: he
+ * did, or will when the command runs again. */
+static bool delete_apart(struct call *call, struct stream_of_group *of,
+                         const struct stream_consumer *c)
+{
+    struct value value = stream_value(of->stream);
+    struct stream_apart apart;
+    if (stream_worth_copying(of->group, radix_count(&c->pending)))
+        call_let_go(call, &value, 1);
+    if (call->aside != ASIDE_LET_GO)
+        return false;
+    stream_apart_begin(call, of, c, &apart);
+    return stream_apart_end(call, of, &apart) != STREAM_APART_AGAIN;
+}
+
+static void delete_at_once(struct call *call, const struct stream_of_group *of,
+                           struct stream_consumer *c)
+{
+    uint64_t pending = radix_count(&c->pending);
+    stream_edit(call, &of->key, of->entry);
+    if (pending >= DETACHED_FROM && pending == radix_count(&of->group->pending))
+        keyspace_discard(&call->hold, stream_pending_detach(of->group, c), false);
+    stream_consumer_delete(of->group, c);
+}
+
 static void delconsumer_command(struct call *call)
 {
     struct stream_of_group of;
@@ -165,8 +194,14 @@ static void delconsumer_command(struct call *call)
         return;
     struct stream_consumer *c = stream_consumer_find(of.group, call->argv[4]);
     if (c != NULL) {
-        stream_edit(call, &of.key, of.entry);
-        pending = stream_consumer_delete(of.group, c);
+        pending = radix_count(&c->pending);
+        bool others = pending != radix_count(&of.group->pending);
+        if (others && call_aside(call, pending))
+            return;
+        if (!others || !delete_apart(call, &of, c))
+            delete_at_once(call, &of, c);
+        if (call->blocked)
+            return;
         call_changed(call, 1);
         call_notify(call, 't', "xgroup-delconsumer", &of.key);
     }

@@ -45,41 +45,46 @@ static void append_command(struct bytes *out, uint32_t argc, const struct slice 
     }
 }
 
+static const char multi[] = "*1\r\n$5\r\nMULTI\r\n"; /* before the first effect in a record */
+#define MULTI_LEN       (sizeof multi - 1)
+#define RECORD_KEPT_MAX (1u << 20) /* bytes of a buffer that is used again */
+
 void call_effect(struct call *call, uint32_t argc, const struct slice *argv)
 {
     /* A log that nobody reads now stays so until the shards are dropped. */
     if (call->hold.mask != 0 && !plog_is_active(call->server->plog))
         return;
-    if (!call->effect_replaced) {
-        call->lane->record.len = 0;
-        call->effect_replaced = true;
-        call->effect_count = 0;
+    struct bytes *record = &call->lane->record;
+    call->effect_replaced = true;
+    if (call->effect_count++ == 0) { /* there may be others */
+        record->len = 0;
+        if (UNLIKELY(record->cap > RECORD_KEPT_MAX))
+            bytes_free(record);
+        bytes_append(record, multi, MULTI_LEN);
     }
-    append_command(&call->lane->record, argc, argv);
-    call->effect_count++;
+    append_command(record, argc, argv);
 }
 
 void call_effect_none(struct call *call)
 {
-    call->lane->record.len = 0;
     call->effect_replaced = true;
     call->effect_count = 0;
 }
 
 struct slice call_record(struct call *call)
 {
+    static const char exec[] = "*1\r\n$4\r\nEXEC\r\n";
     struct bytes *record = &call->lane->record;
     if (!call->effect_replaced) {
         if (call->raw.len != 0)
             return call->raw;
         record->len = 0;
         append_command(record, call->argc, call->argv);
-    } else if (call->effect_count > 1) {
-        static const char multi[] = "*1\r\n$5\r\nMULTI\r\n", exec[] = "*1\r\n$4\r\nEXEC\r\n";
-        bytes_reserve(record, sizeof multi + sizeof exec);
-        memmove(record->data + sizeof multi - 1, record->data, record->len);
-        memcpy(record->data, multi, sizeof multi - 1);
-        record->len += sizeof multi - 1;
+    } else if (call->effect_count == 0) {
+        record->len = 0;
+    } else if (call->effect_count == 1) {
+        return slice_of(record->data + MULTI_LEN, record->len - MULTI_LEN);
+    } else {
         bytes_append(record, exec, sizeof exec - 1);
     }
     return bytes_slice(record);

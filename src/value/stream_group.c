@@ -119,6 +119,23 @@ struct stream_consumer *stream_consumer_create(struct stream_group *g, struct sl
     return c;
 }
 
+static void take_tree(struct radix *to, struct radix *from)
+{
+    bool joined = radix_join(to, from);
+    ASSERT(joined); /* there is nothing in it */
+}
+
+struct value stream_pending_detach(struct stream_group *g, struct stream_consumer *c)
+{
+    struct stream *only = stream_new();
+    struct stream_group *group = stream_group_create(only, SLICE("g"), STREAM_ID_MIN, 0);
+    struct stream_consumer *consumer = stream_consumer_create(group, SLICE("c"), 0);
+    ASSERT(radix_count(&c->pending) == radix_count(&g->pending));
+    take_tree(&group->pending, &g->pending);
+    take_tree(&consumer->pending, &c->pending);
+    return stream_value(only);
+}
+
 static void forget(void *nack, void *group)
 {
     radix_remove(&((struct stream_group *)group)->pending, nack_key(nack));
@@ -349,7 +366,8 @@ size_t stream_groups_memory(const struct stream *s, size_t samples)
     return scaled(bytes, looked, radix_count(&s->groups)) + radix_bytes(&s->groups);
 }
 
-static void copy_group(struct stream *to, const struct stream_group *g)
+static void copy_group(struct stream *to, const struct stream_group *g,
+                       const struct stream_consumer *without)
 {
     const struct stream_consumer *c;
     const struct stream_nack *nack;
@@ -358,6 +376,8 @@ static void copy_group(struct stream *to, const struct stream_group *g)
         stream_group_create(to, stream_group_name(g), g->last_id, g->entries_read);
     radix_first(&g->consumers, &at);
     while ((c = stream_consumer_next(&at)) != NULL) {
+        if (c == without)
+            continue;
         struct stream_consumer *consumer =
             stream_consumer_create(copy, stream_consumer_name(c), c->seen_ms);
         consumer->active_ms = c->active_ms;
@@ -374,5 +394,22 @@ void stream_groups_copy(struct stream *to, const struct stream *from)
     struct radix_cursor at;
     radix_first(&from->groups, &at);
     while ((g = stream_group_next(&at)) != NULL)
-        copy_group(to, g);
+        copy_group(to, g, NULL);
+}
+
+struct stream *stream_group_copy(const struct stream_group *g,
+                                 const struct stream_consumer *without)
+{
+    struct stream *only = stream_new();
+    copy_group(only, g, without);
+    return only;
+}
+
+void stream_group_exchange(struct stream *s, struct stream *with, struct slice name)
+{
+    struct stream_group *g = radix_remove(&s->groups, name);
+    struct stream_group *other = radix_remove(&with->groups, name);
+    ASSERT(g != NULL && other != NULL);
+    radix_insert(&s->groups, other);
+    radix_insert(&with->groups, g);
 }

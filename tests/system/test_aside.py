@@ -434,7 +434,7 @@ def stress(threads, *args):
         crowd.run()
         print(dict(crowd.answered))
         assert sum(crowd.answered.values()) > 50, "little was done"
-        with server.client() as client:
+        with server.client(timeout=60) as client:
             time.sleep(0.05)
             before = digest(client)
             stats = server.info("stats", client)

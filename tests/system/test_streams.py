@@ -161,6 +161,74 @@ def test_log_of_many_clients_at_once_aside():
     many_at_once(1)
 
 
+MANY = 800
+
+
+def of_many(key):
+    """Commands on very many entries of a stream, as (command, whether times are in the reply)."""
+    mine = ("XREADGROUP", "GROUP", "g", "mine")
+    return [
+        (mine + ("COUNT", MANY // 2, "STREAMS", key, ">"), False),
+        (("XADD", key, "99999-1", "f", "v"), False),
+        (("XREADGROUP", "GROUP", "g", "others", "STREAMS", key, ">"), False),
+        (("XDEL", key, *[f"{i}-1" for i in range(100, MANY, 7)]), False),
+        (("XTRIM", key, "MAXLEN", MANY - 200), False),
+        (mine + ("STREAMS", key, "0"), False),
+        (mine + ("STREAMS", key, "300"), False),
+        (("XPENDING", key, "g"), False),
+        (("XPENDING", key, "g", "IDLE", 0, "-", "+", MANY, "mine"), True),
+        (("XINFO", "STREAM", key, "FULL", "COUNT", 0), True),
+        (("XAUTOCLAIM", key, "g", "new", 0, 0, "COUNT", MANY // 4), False),
+        (("XAUTOCLAIM", key, "g", "mine", 0, "(250-1", "COUNT", MANY, "JUSTID"), False),
+        (("XGROUP", "SETID", key, "g", "500-1"), False),
+        (mine + ("STREAMS", key, ">"), False),
+        (("XGROUP", "SETID", key, "g", "500-1"), False),
+        (("XREADGROUP", "GROUP", "g", "late", "NOACK", "STREAMS", key, ">"), False),
+        (("XGROUP", "SETID", key, "g", "500-1"), False),
+        (("XREADGROUP", "GROUP", "g", "late", "STREAMS", key, ">"), False),
+        (("XREADGROUP", "GROUP", "g", "c", "STREAMS", key, key, ">", 0), False),
+        (("XGROUP", "DELCONSUMER", key, "g", "late"), False),
+        (("XREADGROUP", "GROUP", "h", "x", "STREAMS", key, ">"), False),
+        (("XGROUP", "DELCONSUMER", key, "h", "x"), False),
+        (("XREADGROUP", "GROUP", "h", "x", "STREAMS", key, ">"), False),
+    ]
+
+
+def untimed(stream):
+    """What is known of one, but when entries were delivered."""
+    for group in stream[b"groups"]:
+        for holder in (group, *group[b"consumers"]):
+            holder[b"pending"] = [row[:-2] + row[-1:] for row in holder[b"pending"]]
+    return stream
+
+
+def test_very_many_entries():
+    """Aside and at once, while the log is written and while it is not: the same replies, and the
+    same state, which the log brings back.
+    """
+    for log in LOG, ("--save", ""):
+        with Server(*log, *DEBUG[:2], "--io-threads", "2") as server, server.client() as client:
+            for key in "ab":
+                client.pipeline([("XADD", key, f"{i + 1}-1", "f", i) for i in range(MANY)])
+                client.must("XGROUP", "CREATE", key, "g", 0)
+                client.must("XGROUP", "CREATE", key, "h", 0)
+            for (aside, timed), (at_once, _) in zip(of_many("a"), of_many("b")):
+                client.must("DEBUG", "ASIDE-THRESHOLD", MANY // 10)
+                got = client.must(*aside)
+                client.must("DEBUG", "ASIDE-THRESHOLD", 1 << 40)
+                want = client.must(*at_once)
+                if aside[0] == "XREADGROUP" and want is not None:
+                    want = [[b"a", entries] for _, entries in want]
+                if not timed:
+                    eq(got, want, str(aside[:8]))
+                state = whole(client)
+                eq(untimed(state[b"a"]), untimed(state[b"b"]), str(aside[:8]))
+            if log is LOG:
+                state = whole(client)
+                eq(client.command("DEBUG", "LOADAOF"), "OK")
+                eq(whole(client), state)
+
+
 # --- between the servers --------------------------------------------------------------------------
 
 COUNTS = (b"lag", b"active-time")  # redis-server 7.0 takes the first for other, and has no second
