@@ -25,6 +25,9 @@ bool list_read_end(struct call *call, uint32_t at, bool *front);
  * the list's length. */
 size_t list_push_values(struct call *call, const struct key *key, struct entry *entry,
                         const struct slice *values, size_t count, bool front);
+/* The same after the list was changed: files and notifies. */
+size_t list_pushed(struct call *call, const struct key *key, struct entry *entry, struct value list,
+                   bool front);
 /* Replies `count` elements, which are there, from the first on; backwards: from the last on. */
 void list_reply_end(struct call *call, struct value list, size_t count, bool front);
 /* Removes elements of a list that is being edited; what takes long to free another thread frees. */

@@ -99,6 +99,9 @@ bool chunks_equals(const struct chunks_at *at, struct slice value);
 
 void chunks_push(struct chunks *c, const struct chunks_limits *limits, struct slice value,
                  bool front);
+/* Puts all of another sequence in front of the first element or behind the last, and frees it.
+ * False: nothing was done, for with a depth it would not be quick. O(1). */
+bool chunks_join(struct chunks *c, struct chunks *more, bool front);
 /* Behind the place, or in front of it. */
 void chunks_insert(struct chunks *c, const struct chunks_limits *limits, struct chunks_at *at,
                    struct slice value, bool behind);

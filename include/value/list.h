@@ -26,6 +26,9 @@ size_t list_count(struct value list);
 /* Adds values one after the other at an end. */
 void list_push(struct value *list, const struct value_limits *limits, const struct slice *values,
                size_t count, bool front);
+/* Puts all of another list, which is gone then, at an end at once. False: nothing was done, for
+ * their forms do not allow it. */
+bool list_join(struct value *list, struct value more, bool front);
 /* Back to the smaller form where it fits well. `shrinking`: after a removal, with a margin of half,
  * so that a list at the limit does not go to and fro; false: after loading. */
 void list_settle(struct value *list, const struct value_limits *limits, bool shrinking);

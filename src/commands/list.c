@@ -25,6 +25,12 @@ size_t list_push_values(struct call *call, const struct key *key, struct entry *
 {
     struct value list = entry != NULL ? keyspace_edit_value(&call->hold, key, entry) : list_new();
     list_push(&list, list_limits_of(call), values, count, front);
+    return list_pushed(call, key, entry, list, front);
+}
+
+size_t list_pushed(struct call *call, const struct key *key, struct entry *entry, struct value list,
+                   bool front)
+{
     if (entry != NULL) {
         keyspace_value_edited(entry, list);
         call_ready(call, key); /* to those who wait for more than one element */

@@ -4,14 +4,20 @@
  * One by one (OBO) is as many LMOVEs: what is taken first is put first. As a block (BULK) they keep
  * their order. What is logged are pushes and a pop, which every server knows; the pushes come
  * first, so that a list that is moved onto itself is never empty in between.
+ *
+ * Very many elements are moved aside (engine/aside.h): all is made of them before the shards are
+ * taken back, the record for the log too, and then cut out of one list and joined to the other.
  */
 #include "commands/list.h"
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/pace.h"
+#include "engine/aside.h"
 #include "engine/block.h"
 
 #define LOGGED_AT_ONCE 1024 /* elements in one command */
+#define PACE_ELEMENTS  256  /* between two looks whether others want the processor */
 
 struct moving {
     bool from_front, to_front;
@@ -86,8 +92,11 @@ static void turn_round(struct taken *taken)
 static void reply_taken(struct call *call, const struct taken *taken)
 {
     reply_array(call->reply, taken->count);
-    for (size_t i = 0; i < taken->count; i++)
+    for (size_t i = 0; i < taken->count; i++) {
+        if (i % PACE_ELEMENTS == 0)
+            pace();
         reply_bulk(call->reply, taken->values[i]);
+    }
 }
 
 static void log_move(struct call *call, const struct moving *how, struct slice from,
@@ -104,6 +113,7 @@ static void log_move(struct call *call, const struct moving *how, struct slice f
         count = MIN_OF(taken->count - i, most);
         memcpy(push + 2, taken->values + i, count * sizeof *push);
         call_effect(call, (uint32_t)(2 + count), push);
+        pace();
     }
     call_effect(call, COUNT_OF(pop), pop);
     mem_free(push);
@@ -125,39 +135,97 @@ static void reply_standing(struct call *call, const struct moving *how, struct v
     bytes_free(&taken.text);
 }
 
+/* A list of what was taken, so that only the two lists have to be joined in the end. */
+static struct value list_of(struct call *call, const struct taken *taken, bool front)
+{
+    struct value list = list_new();
+    for (size_t i = 0, count; i < taken->count; i += count) {
+        count = MIN_OF(taken->count - i, (size_t)PACE_ELEMENTS);
+        list_push(&list, list_limits_of(call), taken->values + i, count, front);
+        pace();
+    }
+    return list;
+}
+
+/* `list`, if there is one, has the same as what was taken. */
+static void put(struct call *call, const struct key *key, struct entry *entry,
+                const struct taken *taken, struct value list, bool front)
+{
+    if (list.pointer != NULL && entry == NULL) {
+        list_pushed(call, key, NULL, list, front);
+        return;
+    }
+    if (list.pointer != NULL) {
+        struct value target = keyspace_edit_value(&call->hold, key, entry);
+        if (list_join(&target, list, front)) {
+            list_pushed(call, key, entry, target, front);
+            return;
+        }
+        value_free(list);
+    }
+    list_push_values(call, key, entry, taken->values, taken->count, front);
+}
+
+/* The ends of a move: what is under the keys, which are lists or nothing. */
+struct ends {
+    struct key from, to;
+    struct entry *source, *target;
+};
+
+static void move_taken(struct call *call, const struct moving *how, struct ends *ends,
+                       struct taken *taken)
+{
+    struct value fresh = {0};
+    if (how->block && !how->from_front)
+        turn_round(taken); /* as they stood */
+    reply_taken(call, taken);
+    if (how->block && how->to_front)
+        turn_round(taken); /* as they are to be pushed */
+    log_move(call, how, ends->from.name, ends->to.name, taken);
+    if (UNLIKELY(call->aside))
+        fresh = list_of(call, taken, how->to_front);
+    if (!list_take_back(call, &ends->from, &ends->source)) {
+        value_free(fresh);
+        return;
+    }
+    if (UNLIKELY(call->aside))
+        ends->target = keyspace_find(&call->hold, &ends->to, FIND_PEEK);
+    struct value list = keyspace_edit_value(&call->hold, &ends->from, ends->source);
+    list_take_range(call, &list, how->from_front ? 0 : list_count(list) - taken->count,
+                    taken->count);
+    keyspace_value_edited(ends->source, list);
+    put(call, &ends->to, ends->target, taken, fresh, how->to_front);
+    list_shrunk(call, &ends->from, ends->source, entry_value(ends->source), taken->count,
+                how->from_front ? "lpop" : "rpop");
+}
+
 /* False: there is not enough to move, and nothing was replied. */
 static bool move_many(struct call *call, const struct moving *how)
 {
-    struct key from = call_key(call, 1), to = call_key(call, 2);
-    struct entry *source, *target;
+    struct ends ends = {.from = call_key(call, 1), .to = call_key(call, 2)};
     struct taken taken;
-    if (!list_find(call, &from, FIND_WRITE, &source))
+    if (!list_find(call, &ends.from, FIND_WRITE, &ends.source))
         return true;
-    if (source == NULL)
+    if (ends.source == NULL)
         return false;
-    if (!list_find(call, &to, FIND_WRITE, &target))
+    if (!list_find(call, &ends.to, FIND_WRITE, &ends.target))
         return true;
-    size_t len = list_count(entry_value(source));
+    struct value list = entry_value(ends.source);
+    size_t len = list_count(list);
     if (how->exactly && len < (uint64_t)how->count)
         return false;
     size_t count = (size_t)MIN_OF((uint64_t)how->count, len);
-    if (source == target && how->from_front == how->to_front) {
-        reply_standing(call, how, entry_value(source), count);
+    if (!(call->command->flags & CMD_BLOCKING)) {
+        if (call_aside(call, count))
+            return true;
+        call_let_go(call, &list, 1);
+    }
+    if (ends.source == ends.target && how->from_front == how->to_front) {
+        reply_standing(call, how, list, count);
         return true;
     }
-    struct value list = keyspace_edit_value(&call->hold, &from, source);
     take(list, how->from_front, count, &taken);
-    list_remove_range(&list, how->from_front ? 0 : len - count, count);
-    keyspace_value_edited(source, list);
-
-    if (how->block && !how->from_front)
-        turn_round(&taken); /* as they stood */
-    reply_taken(call, &taken);
-    if (how->block && how->to_front)
-        turn_round(&taken); /* as they are to be pushed */
-    list_push_values(call, &to, target, taken.values, count, how->to_front);
-    list_shrunk(call, &from, source, entry_value(source), count, how->from_front ? "lpop" : "rpop");
-    log_move(call, how, from.name, to.name, &taken);
+    move_taken(call, how, &ends, &taken);
     mem_free(taken.values);
     bytes_free(&taken.text);
     return true;

@@ -533,6 +533,27 @@ void chunks_push(struct chunks *c, const struct chunks_limits *limits, struct sl
     }
 }
 
+bool chunks_join(struct chunks *c, struct chunks *more, bool front)
+{
+    struct chunks *before = front ? more : c, *after = front ? c : more;
+    if (c->depth != 0 || more->depth != 0)
+        return false;
+    if (before->first != NULL && after->first != NULL) {
+        if (!after->first->plain)
+            trim(after->first); /* it is not going to grow any more */
+        before->last->next = after->first;
+        after->first->prev = before->last;
+    }
+    struct chunk *first = before->first != NULL ? before->first : after->first;
+    struct chunk *last = after->last != NULL ? after->last : before->last;
+    c->first = first;
+    c->last = last;
+    c->count += more->count;
+    c->chunk_count += more->chunk_count;
+    mem_free(more);
+    return true;
+}
+
 /* Makes one chunk of `chunk` and the next if the limits allow. */
 static void merge_with_next(struct chunks *c, const struct chunks_limits *limits,
                             struct chunk *chunk)

@@ -169,6 +169,11 @@ void list_push(struct value *list, const struct value_limits *limits, const stru
         push_one(list, &most, values[i], front);
 }
 
+bool list_join(struct value *list, struct value more, bool front)
+{
+    return !is_small(*list) && !is_small(more) && chunks_join(list->pointer, more.pointer, front);
+}
+
 /* Goes to the first element from `at` on that equals value. */
 static bool find(struct value list, struct list_at *at, struct slice value, bool backwards)
 {

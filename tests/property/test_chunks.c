@@ -220,6 +220,25 @@ static void remove_planned(struct chunks *c, struct model *m, struct rand *r)
     mem_free((char *)value.data);
 }
 
+/* Some elements at once, at either end. */
+static void join(struct chunks *c, struct model *m, const struct chunks_limits *limits,
+                 struct rand *r)
+{
+    bool front = rand_below(r, 2), push_front = rand_below(r, 2);
+    struct chunks *more = chunks_new(c->depth);
+    size_t count = rand_below(r, 40);
+    for (size_t i = 0; i < count && m->count < MODEL_MAX; i++) {
+        struct slice value = random_element(r);
+        chunks_push(more, limits, value, push_front);
+        if (c->depth == 0)
+            model_insert(m, (front ? 0 : m->count - i) + (push_front ? 0 : i), value);
+    }
+    bool joined = chunks_join(c, more, front);
+    assert_int_equal(joined, c->depth == 0);
+    if (!joined)
+        chunks_free(more);
+}
+
 /* Of many chunks, those that go as a whole are left to the caller. */
 static void cut_range(struct chunks *c, struct model *m, struct rand *r)
 {
@@ -280,6 +299,8 @@ static void one_step(struct chunks *c, struct model *m, const struct chunks_limi
     }
     if (m->count != 0 && dice % 16 == 0)
         remove_planned(c, m, r);
+    if (rand_below(r, 200) == 0)
+        join(c, m, limits, r);
 }
 
 /* A stack or a queue at either end: long runs that pass through a chunk's whole room. */

@@ -304,7 +304,7 @@ static void test_lists_that_are_searched(void **state)
         say(0, "RPUSH l f i l l . . . . . .");
     said[0].len = 0;
     f.server.aside_from = 5 * 16; /* five elements are near */
-    say(0, "LREM l 1 d"); /* the fifth */
+    say(0, "LREM l 1 d");         /* the fifth */
     assert_false(waits(0));
     check_said(0, ":1\r\n");
     say(0, "LINSERT l BEFORE 6 y");
