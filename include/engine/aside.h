@@ -39,6 +39,7 @@
 #include "engine/call.h"
 
 #define ASIDE_ELEMENTS 10000 /* from so many on a command runs aside: about a millisecond */
+#define ASIDE_CHANCE   4     /* elements that one of few which chance chooses counts as */
 
 struct aside;
 
@@ -58,6 +59,13 @@ NODISCARD bool call_take_back_slow(struct call *call);
 ALWAYS_INLINE bool call_aside(struct call *call, uint64_t elements)
 {
     return UNLIKELY(elements >= RELAXED_LOAD(&call->server->aside_from)) && call_aside_slow(call);
+}
+
+/* What to tell call_aside of so many elements chosen by chance among `all`: where few are, each
+ * misses the caches some times, which those of a walk do not. */
+ALWAYS_INLINE uint64_t aside_chosen(uint64_t count, uint64_t all)
+{
+    return count < all / ASIDE_CHANCE ? count * ASIDE_CHANCE : count;
 }
 
 /* `values`, read from entries under the call's hold, are pinned; the hold is dropped. With more

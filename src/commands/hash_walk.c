@@ -1,6 +1,7 @@
 /* hash_walk.c - fields by the many: HGETALL, HKEYS, HVALS, HRANDFIELD, HSCAN. */
 #include "commands/hash.h"
 
+#include "base/pace.h"
 #include "commands/scan.h"
 #include "engine/aside.h"
 
@@ -124,7 +125,7 @@ static void reply_repeated(struct call *call, struct value hash, uint64_t count,
     if (!hash_pick(hash, hash_now(call), random, ignore, NULL))
         count = 0;
     reply_head(call, count, with_values);
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++, pace())
         hash_pick(hash, hash_now(call), random, with_values ? reply_pair : reply_name, call->reply);
 }
 
@@ -134,7 +135,9 @@ static void reply_some(struct call *call, struct value hash, int64_t count, bool
         call_error(call, "ERR value is out of range");
         return;
     }
-    if (call_aside(call, count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, hash_count(hash))))
+    size_t all = hash_count(hash);
+    uint64_t most = count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, all);
+    if (call_aside(call, aside_chosen(most, all)))
         return;
     call_let_go(call, &hash, 1);
     if (count < 0)

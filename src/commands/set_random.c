@@ -6,6 +6,7 @@
 #include "commands/set.h"
 
 #include "base/mem.h"
+#include "base/pace.h"
 #include "commands/plain.h"
 #include "engine/aside.h"
 #include "engine/settings.h"
@@ -116,7 +117,7 @@ static void pop_few_aside(struct call *call, const struct key *key, struct value
     call_let_go(call, &set, 1);
     reply_set(call->reply, count);
     members_sample(set.pointer, rand_next(&call->lane->random), chosen, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++, pace())
         take(&taken, member_name(chosen[i]));
     end_log(&taken);
     if (call_take_back(call)) {
@@ -180,7 +181,7 @@ static void pop_counted(struct call *call, const struct key *key, struct entry *
 {
     struct value set = entry_value(entry);
     uint64_t taken = MIN_OF(count, set_count(set));
-    if (call_aside(call, taken))
+    if (call_aside(call, aside_chosen(taken, set_count(set))))
         return;
     if (taken == set_count(set))
         pop_all(call, key, entry);
@@ -219,7 +220,7 @@ static void reply_repeated(struct call *call, struct value set, uint64_t count)
 {
     char room[SET_TEXT];
     reply_array(call->reply, count);
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++, pace())
         reply_bulk(call->reply, set_pick(set, &call->lane->random, room));
 }
 
@@ -251,7 +252,7 @@ void set_srandmember(struct call *call)
         return;
     }
     uint64_t most = count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, set_count(set));
-    if (call_aside(call, most))
+    if (call_aside(call, aside_chosen(most, set_count(set))))
         return;
     call_let_go(call, &set, 1);
     if (count < 0) {

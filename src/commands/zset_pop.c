@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/pace.h"
 #include "base/rand.h"
 #include "engine/aside.h"
 
@@ -169,7 +170,7 @@ static void reply_sampled(struct call *call, struct value z, size_t count, enum 
     const struct zset *large = z.pointer;
     struct member **chosen = mem_alloc(count * sizeof *chosen);
     size_t n = members_sample(large->members, rand_next(&call->lane->random), chosen, count);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++, pace())
         zset_reply_item(call, member_name(chosen[i]), member_score(chosen[i]), shape);
     mem_free(chosen);
 }
@@ -179,7 +180,7 @@ static void reply_random(struct call *call, struct value z, int64_t count, enum 
     size_t all = zset_count(z);
     if (count < 0) {
         zset_reply_count(call, (size_t)-count, shape);
-        for (int64_t i = 0; i < -count; i++)
+        for (int64_t i = 0; i < -count; i++, pace())
             reply_any(call, z, shape);
         return;
     }
@@ -219,7 +220,7 @@ void zset_zrandmember(struct call *call)
     if (counted && entry) {
         struct value z = entry_value(entry);
         uint64_t most = count < 0 ? (uint64_t)-count : MIN_OF((uint64_t)count, zset_count(z));
-        if (call_aside(call, most))
+        if (call_aside(call, aside_chosen(most, zset_count(z))))
             return;
         call_let_go(call, &z, 1);
         reply_random(call, z, count, scores ? zset_shape_of(call) : ZSET_MEMBERS);

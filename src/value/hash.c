@@ -575,7 +575,7 @@ size_t hash_sample(struct value hash, int64_t now_ms, struct rand *random, size_
     }
     size_t i = 0;
     while (i < found && visit_member(chosen[i++], visit, ctx))
-        ;
+        pace();
     mem_free(chosen);
     return i;
 }

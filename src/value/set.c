@@ -367,7 +367,7 @@ void set_sample(struct value set, struct rand *random, size_t count, set_visit_f
         size_t taken;
         struct member **chosen = sample_table(set.pointer, random, count, &taken);
         for (size_t i = 0; i < taken && visit(ctx, member_name(chosen[i])); i++)
-            ;
+            pace();
         mem_free(chosen);
     } else if (count != 0) {
         struct selection s = {random, count, size, visit, ctx};
