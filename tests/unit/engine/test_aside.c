@@ -187,7 +187,7 @@ static int setup(void **state)
     (void)state;
     const struct command *const families[] = {string_commands, set_commands,  list_commands,
                                               hash_commands,   zset_commands, generic_commands,
-                                              own_commands,    NULL};
+                                              stream_commands, own_commands,  NULL};
     runs = is_open = 0;
     fixture_open(&f, families);
     f.server.lazyfree = lazyfree_new();
@@ -336,6 +336,98 @@ static void test_a_list_that_changes_before(void **state)
     hear(0, "*1\r\n$1\r\ny\r\n");
     hear(2, ":3\r\n");
     EXPECT_LOG(&f, "RPUSH l a b c d; SADD s 1 2 3; DEL l; RPUSH l x y; LREM l 0 x; LPOP l 3");
+}
+
+/* What was logged, without the times. */
+static const char *log_without_times(void)
+{
+    static struct bytes out;
+    out.len = 0;
+    for (const char *at = fixture_log(&f), *time; *at != '\0'; at = time) {
+        time = strstr(at, " TIME ");
+        if (time == NULL)
+            time = at + strlen(at);
+        bytes_append(&out, at, (size_t)(time - at));
+        if (*time != '\0')
+            time += 6 + strspn(time + 6, "0123456789");
+    }
+    return bytes_str(&out);
+}
+
+#define ENTRY(id) "*2\r\n$3\r\n" id "\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
+#define OF_S      "*1\r\n*2\r\n$1\r\ns\r\n"
+
+/* Entries 1-1 to 5-1, and a group that was given none yet. */
+static void make_stream(void)
+{
+    say(0, "XADD s 1-1 f v");
+    say(0, "XADD s 2-1 f v");
+    say(0, "XADD s 3-1 f v");
+    say(0, "XADD s 4-1 f v");
+    say(0, "XADD s 5-1 f v");
+    say(0, "XGROUP CREATE s g 0");
+    said[0].len = 0;
+    fixture_log(&f);
+}
+
+static void test_streams_that_are_delivered(void **state)
+{
+    (void)state;
+    make_stream();
+    say(0, "XREADGROUP GROUP g a COUNT 3 STREAMS s >");
+    assert_true(waits(0));
+    hear(0, OF_S "*3\r\n" ENTRY("1-1") ENTRY("2-1") ENTRY("3-1"));
+    assert_string_equal(log_without_times(),
+                        "MULTI; XGROUP CREATECONSUMER s g a; XCLAIM s g a 0 1-1 2-1 3-1 RETRYCOUNT "
+                        "1 FORCE JUSTID LASTID 3-1; XGROUP SETID s g 3-1 ENTRIESREAD 3; EXEC");
+    say(0, "XDEL s 2-1");
+    say(0, "XREADGROUP GROUP g a STREAMS s 0");
+    assert_true(waits(0));
+    hear(0, ":1\r\n" OF_S "*3\r\n" ENTRY("1-1") "*2\r\n$3\r\n2-1\r\n*-1\r\n" ENTRY("3-1"));
+    assert_string_equal(log_without_times(), "XDEL s 2-1; XCLAIM s g a 0 1-1 3-1 RETRYCOUNT 2 "
+                                             "FORCE JUSTID LASTID 3-1");
+    say(0, "XREADGROUP GROUP g b NOACK STREAMS s >"); /* two: few */
+    assert_false(waits(0));
+    check_said(0, OF_S "*2\r\n" ENTRY("4-1") ENTRY("5-1"));
+    say(0, "XAUTOCLAIM s g b 0 - COUNT 9 JUSTID");
+    assert_true(waits(0));
+    hear(0, "*3\r\n$3\r\n0-0\r\n*2\r\n$3\r\n1-1\r\n$3\r\n3-1\r\n*1\r\n$3\r\n2-1\r\n");
+    fixture_log(&f);
+    say(0, "XGROUP SETID s g 0");
+    say(0, "XREADGROUP GROUP g c STREAMS s >");
+    assert_true(waits(0));
+    hear(0, "+OK\r\n" OF_S "*4\r\n" ENTRY("1-1") ENTRY("3-1") ENTRY("4-1") ENTRY("5-1"));
+    say(0, "XADD s 6-1 f v");
+    say(0, "XREADGROUP GROUP g b STREAMS s >");
+    check_said(0, "$3\r\n6-1\r\n" OF_S "*1\r\n" ENTRY("6-1"));
+    say(0, "XGROUP DELCONSUMER s g c");
+    assert_true(waits(0));
+    hear(0, ":4\r\n");
+    say(0, "XPENDING s g");
+    check_said(0, "*4\r\n:1\r\n$3\r\n6-1\r\n$3\r\n6-1\r\n*1\r\n*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+}
+
+static void test_a_stream_that_changes_before(void **state)
+{
+    (void)state;
+    make_stream();
+    say(1, "SADD set 1 2 3");
+    check_said(1, ":3\r\n");
+    begin_long(2, "LONG set");
+    say(0, "XREADGROUP GROUP g a STREAMS s >"); /* in their turn */
+    say(4, "XREADGROUP GROUP h a STREAMS s >");
+    assert_true(waits(0) && !waits(4));
+    said[4].len = 0;
+    say(4, "XREADGROUP GROUP g b STREAMS s >");
+    assert_true(waits(4));
+    say(1, "XADD s 6-1 f v");
+    say(1, "XTRIM s MAXLEN 1");
+    check_said(1, "$3\r\n6-1\r\n:5\r\n");
+    open_up();
+    hear(0, OF_S "*1\r\n" ENTRY("6-1"));
+    hear(4, "*-1\r\n"); /* but b is a consumer now */
+    hear(2, ":3\r\n");
+    assert_non_null(strstr(fixture_log(&f), "EXEC; XGROUP CREATECONSUMER s g b"));
 }
 
 static void test_where_nothing_may_wait(void **state)
@@ -689,6 +781,8 @@ int main(void)
         TEST(test_lists_that_are_taken_from),
         TEST(test_lists_that_are_searched),
         TEST(test_a_list_that_changes_before),
+        TEST(test_streams_that_are_delivered),
+        TEST(test_a_stream_that_changes_before),
         TEST(test_where_nothing_may_wait),
         TEST(test_counted_once),
         TEST(test_sorted_sets),
