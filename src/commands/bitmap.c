@@ -205,23 +205,16 @@ static void bitcount_command(struct call *call)
     struct entry *entry;
     int64_t start = 0, end = -1;
     bool in_bits = false;
-    if (!call_find_string(call, &key, FIND_READ, &entry))
-        return;
-    if (entry == NULL) {
-        reply_int(call->reply, 0);
+    if (call->argc > 5) {
+        call_syntax_error(call);
         return;
     }
-    if (call->argc == 4 || call->argc == 5) {
-        if (!call_i64(call, 2, &start, NULL) || !call_i64(call, 3, &end, NULL))
-            return;
-        if (start < 0 && end < 0 && start > end) {
-            reply_int(call->reply, 0);
-            return;
-        }
-        if (!read_unit(call, 4, &in_bits))
-            return;
-    } else if (call->argc != 2) {
-        call_syntax_error(call);
+    if ((call->argc > 2 && !call_i64(call, 2, &start, NULL)) ||
+        (call->argc > 3 && !call_i64(call, 3, &end, NULL)) || !read_unit(call, 4, &in_bits) ||
+        !call_find_string(call, &key, FIND_READ, &entry))
+        return;
+    if (entry == NULL || (start < 0 && end < 0 && start > end)) {
+        reply_int(call->reply, 0);
         return;
     }
     struct slice s = entry_string(entry);
@@ -240,19 +233,18 @@ static void bitpos_command(struct call *call)
         call_error(call, "ERR The bit argument must be 1 or 0.");
         return;
     }
-    if (!call_find_string(call, &key, FIND_READ, &entry))
-        return;
-    if (entry == NULL) {
-        reply_int(call->reply, bit ? -1 : 0);
-        return;
-    }
     if (call->argc > 6) {
         call_syntax_error(call);
         return;
     }
     if ((call->argc > 3 && !call_i64(call, 3, &start, NULL)) || !read_unit(call, 5, &in_bits) ||
-        (call->argc > 4 && !call_i64(call, 4, &end, NULL)))
+        (call->argc > 4 && !call_i64(call, 4, &end, NULL)) ||
+        !call_find_string(call, &key, FIND_READ, &entry))
         return;
+    if (entry == NULL) {
+        reply_int(call->reply, bit ? -1 : 0);
+        return;
+    }
     struct slice s = entry_string(entry);
     struct bit_range range = clamp_range(start, end, s.len, in_bits);
     int64_t at = find_bit(s, range, bit);
@@ -475,8 +467,9 @@ const struct command bitmap_commands[] = {
      .arity = -2,
      .flags = CMD_READONLY,
      .keys = KEYS_ONE(KEY_RO | KEY_ACCESS),
-     .usage = "key#0 [range(start:integer end:integer [unit(BYTE | BIT)@7.0.0])]",
-     .history = "7.0.0 The range in bits or bytes.",
+     .usage = "key#0 [range(start:integer [end-unit-block(end:integer "
+              "[unit(BYTE | BIT)@7.0.0])@8.0.0])]",
+     .history = "7.0.0 The range in bits or bytes.\n8.0.0 A range without an end.",
      .since = "2.6.0",
      .summary = "Counts the bits that are set in a string or a part of it.",
      .complexity = "O(N) with the length of the part",

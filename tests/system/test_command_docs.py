@@ -60,6 +60,8 @@ TRIM = (
 )
 REFERENCES = "[references(KEEPREF | DELREF | ACKED)@8.2.0]"
 OTHERS = {
+    "bitcount": "key#0 [range(start:integer [end-unit-block(end:integer "
+    "[unit(BYTE | BIT)@7.0.0])@8.0.0])]",
     "bitop": "operation(AND | OR | XOR | NOT | DIFF@8.2.0 | DIFF1@8.2.0 | ANDOR@8.2.0 | ONE@8.2.0) "
     "destkey#0 key#1...",
     "client|kill": "filter(ip:port:string!2.8.12 | new-format([ID client-id:integer@2.8.12...] | "
@@ -120,6 +122,7 @@ NEWER = {
 
 # Versions after 7.0 in which commands changed.
 CHANGED = {
+    "bitcount": ["8.0.0"],
     "bitop": ["8.2.0"],
     "client|kill": ["7.4.0", "8.1.0", "9.0.0"],
     "client|list": ["7.2.0", "8.1.0", "9.0.0"],

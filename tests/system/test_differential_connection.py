@@ -7,6 +7,7 @@ import time
 import differential
 import groups_connection  # noqa: F401  (registers its generators)
 from differential import Pair, Step, client_info, hello, help_text, same_kind
+from groups_bitmap import ranged
 from harness import Client, Server, Skip, eq, reference
 
 STRING = """APPEND DECR DECRBY GET GETDEL GETEX GETRANGE GETSET INCR INCRBY INCRBYFLOAT LCS MGET
@@ -28,6 +29,8 @@ COMPARE = {
     "CLIENT|ID": same_kind,
     "CLIENT|HELP": help_text,
     "OBJECT|HELP": help_text,
+    "BITCOUNT": ranged,
+    "BITPOS": ranged,
 }
 
 
