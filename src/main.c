@@ -166,6 +166,12 @@ static const char *listeners_changed(void *ctx, struct settings *settings)
     return net_rebind(ctx) == 0 ? NULL : "Unable to listen on this port. Check server logs.";
 }
 
+static const char *addresses_changed(void *ctx, struct settings *settings)
+{
+    (void)settings;
+    return net_rebind(ctx) == 0 ? NULL : "Failed to bind to specified addresses.";
+}
+
 static const char *maxclients_changed(void *ctx, struct settings *settings)
 {
     (void)ctx;
@@ -178,7 +184,7 @@ static const char *maxclients_changed(void *ctx, struct settings *settings)
 static void watch_network(void)
 {
     config_on_change(server.config, "port", listeners_changed, &server);
-    config_on_change(server.config, "bind", listeners_changed, &server);
+    config_on_change(server.config, "bind", addresses_changed, &server);
     config_on_change(server.config, "maxclients", maxclients_changed, NULL);
 }
 

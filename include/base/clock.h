@@ -20,6 +20,9 @@ ALWAYS_INLINE uint64_t clock_mono_ms(void)
  * The first call takes 200 us. */
 uint64_t clock_ticks_us(void);
 void clock_sleep_us(uint64_t us); /* sleeps the calling thread; never on a worker */
-void clock_shift_ms(int64_t ms);  /* tests: added to every wall reading from now on */
+/* What slows a pass over items, for tests: `us` microseconds for each behind the first `from` of
+ * them, up to `to`; below 0: one microsecond for every -us of them. */
+uint64_t clock_delay_us(int64_t us, uint64_t from, uint64_t to);
+void clock_shift_ms(int64_t ms); /* tests: added to every wall reading from now on */
 
 #endif

@@ -13,10 +13,10 @@ ALWAYS_INLINE const struct value_limits *hash_limits_of(const struct call *call)
 }
 
 /* What the command takes for the time, to functions of value/hash.h: fields past it are not seen;
- * all are while loading, where the log says which went. */
+ * all are while loading, where the log says which went, and by the source of an import. */
 ALWAYS_INLINE int64_t hash_now(const struct call *call)
 {
-    return call->hold.flags & HOLD_LOADING ? HASH_SEE_ALL : call->hold.now_ms;
+    return call->hold.flags & (HOLD_LOADING | HOLD_SOURCE) ? HASH_SEE_ALL : call->hold.now_ms;
 }
 
 /* The hash under a key: false after replying WRONGTYPE. *entry NULL = absent. Some fields that are

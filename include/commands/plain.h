@@ -12,10 +12,11 @@ ALWAYS_INLINE struct key plain_key(const struct call *call, uint32_t i)
 }
 
 /* True if a key that expires at `when_ms` is to be removed at once. Not while loading or as a
- * replica: there the primary's DEL decides. */
+ * replica, where the primary's DEL decides, nor in import mode, where the source's does. */
 ALWAYS_INLINE bool plain_is_past(const struct call *call, int64_t when_ms)
 {
-    return when_ms <= call->hold.now_ms && !(call->hold.flags & (HOLD_LOADING | HOLD_READER));
+    return when_ms <= call->hold.now_ms &&
+           !(call->hold.flags & (HOLD_LOADING | HOLD_READER | HOLD_IMPORT));
 }
 
 /* The time to live at argument `at` as an absolute time in ms: above zero, in seconds or

@@ -168,6 +168,7 @@ struct settings {
     struct setting_text tls_protocols, tls_ciphers, tls_ciphersuites;
 
     /* Clients and the protocol */
+    int64_t client_default_resp;       /* 2 or 3; set once */
     int64_t proto_max_bulk_len;        /* bytes */
     int64_t client_query_buffer_limit; /* bytes */
     int64_t maxmemory_clients; /* bytes or percentage of maxmemory (setting_resolve); 0 = none */
@@ -229,6 +230,7 @@ struct settings {
     bool rdb_save_incremental_fsync, stop_writes_on_bgsave_error;
     int sanitize_dump_payload; /* enum setting_sanitize */
     struct setting_text dbfilename;
+    int64_t rdb_key_save_delay, key_load_delay; /* for tests; as in clock_delay_us */
     int64_t snapshot_buffer_limit; /* bytes of captured entries waiting to be written */
 
     /* Append-only file */
@@ -305,5 +307,11 @@ bool settings_text_is_empty(struct settings *s, const struct setting_text *text)
 uint32_t settings_save_points(struct settings *s, struct setting_save_point *out);
 /* Copies the percentiles to out[SETTING_PERCENTILES_MAX]; returns their count. Any thread. */
 uint32_t settings_percentiles(struct settings *s, double *out);
+
+/* The dialect that a fresh connection speaks. */
+ALWAYS_INLINE uint8_t settings_default_resp(const struct settings *s)
+{
+    return s->client_default_resp == 3 ? 3 : 2;
+}
 
 #endif

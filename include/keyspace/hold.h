@@ -20,7 +20,9 @@ struct keyspace_stats;
 enum hold_flags {
     HOLD_NO_TOUCH = 1, /* leave clocks alone (CLIENT NO-TOUCH, internal work) */
     HOLD_LOADING = 2,  /* keys are being loaded: nothing expires, hooks are silent */
-    HOLD_READER = 4    /* expired keys are invisible but stay (a replica, paused writes) */
+    HOLD_READER = 4,   /* expired keys are invisible but stay (a replica, paused writes) */
+    HOLD_SOURCE = 8,   /* expired keys and fields are as good as others (an import's source) */
+    HOLD_IMPORT = 16   /* what is given a time in the past stays as well */
 };
 
 struct hold {

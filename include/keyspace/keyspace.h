@@ -76,6 +76,7 @@ struct keyspace_options { /* written by configuration with RELAXED_STORE, read w
     int lfu_log_factor, lfu_decay_minutes;
     bool lazy_expire, lazy_evict, lazy_server_del; /* lazyfree-lazy-* */
     bool active_expire;                            /* DEBUG SET-ACTIVE-EXPIRE */
+    bool import_mode;                              /* nothing goes by itself: import-mode */
     struct value_limits limits;                    /* of compact forms */
 };
 
@@ -195,11 +196,13 @@ void keyspace_table_stats(struct hold *hold, uint32_t db, struct bytes *out); /*
 
 typedef void (*keyspace_visit_fn)(struct hold *hold, const struct key *key, struct entry *entry,
                                   void *ctx);
+/* Whether an entry that has expired is to be removed now. */
+typedef bool (*keyspace_past_fn)(const struct key *key, const struct entry *entry, void *ctx);
 /* SCAN: visits live entries from `cursor` on (48 bits, 0 = start), at least `count` if there are so
  * many; returns the next cursor, 0 = done. Holds nothing before and after: takes one shard at a
- * time; visit runs with it held and must not change keys. */
+ * time; visit and past run with it held and must not change keys. past NULL: none is removed. */
 uint64_t keyspace_scan(struct hold *hold, uint32_t db, uint64_t cursor, size_t count,
-                       keyspace_visit_fn visit, void *ctx);
+                       keyspace_visit_fn visit, keyspace_past_fn past, void *ctx);
 /* Every live entry of a database in the shards that are held. visit must not add or remove keys. */
 void keyspace_each(struct hold *hold, uint32_t db, keyspace_visit_fn visit, void *ctx);
 /* The name of a random live key; false if there is none. Holds nothing before and after. */

@@ -27,7 +27,8 @@ struct aof_load_options {
     /* So many bytes of the file (of the chain) are done. May be NULL. */
     void (*progress)(void *ctx, uint64_t bytes);
     void *ctx;
-    bool checksum; /* verify that of an RDB */
+    bool checksum;            /* verify that of an RDB */
+    const int64_t *key_delay; /* atomic; of each key or record, as in clock_delay_us. NULL: none */
 };
 
 struct aof_load_result {

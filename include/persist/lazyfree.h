@@ -21,6 +21,8 @@ uint64_t lazyfree_pending(
     const struct lazyfree *l); /* objects not yet freed (lazyfree_pending_objects) */
 /* Bytes not yet freed, about: used memory that is on its way out. Any thread. */
 size_t lazyfree_pending_bytes(const struct lazyfree *l);
-uint64_t lazyfree_freed(const struct lazyfree *l); /* objects freed (lazyfreed_objects) */
+/* Objects freed since the start or the last reset (lazyfreed_objects). */
+uint64_t lazyfree_freed(const struct lazyfree *l);
+void lazyfree_reset_freed(struct lazyfree *l); /* CONFIG RESETSTAT */
 
 #endif

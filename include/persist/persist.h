@@ -43,6 +43,7 @@ struct persist_options {
     bool rdbcompression, rdbchecksum;
     struct persist_save_point save[PERSIST_SAVE_POINTS_MAX];
     uint32_t save_count;
+    int64_t rdb_key_save_delay, key_load_delay; /* for tests: as in clock_delay_us */
     uint64_t snapshot_buffer_limit; /* bytes captured and not yet written, at most; 0 = 64 MiB */
     uint64_t
         aof_buffer_limit; /* bytes of log waiting for the disk before it is given up; 0 = 1 GiB */

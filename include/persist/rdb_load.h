@@ -9,6 +9,7 @@
 #define SPILLWAY_PERSIST_RDB_LOAD_H
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "keyspace/keyspace.h"
 
 struct rdb_reader {
@@ -50,9 +51,10 @@ bool rdb_skip_string(struct rdb_reader *r) NODISCARD;
 /* ---- whole files ---- */
 
 struct rdb_load_options {
-    bool keep_expired; /* the base of a log: later records may name keys expired since */
-    bool checksum;     /* verify it if the file has one */
-    uint32_t lane;     /* for the hold */
+    bool keep_expired;        /* the base of a log: later records may name keys expired since */
+    bool checksum;            /* verify it if the file has one */
+    uint32_t lane;            /* for the hold */
+    const int64_t *key_delay; /* atomic; of each key, as in clock_delay_us. NULL: none */
     /* Called every few thousand keys with the offset. May be NULL. */
     void (*progress)(void *ctx, uint64_t offset);
     void *ctx;
@@ -68,6 +70,14 @@ struct rdb_load_result {
     bool truncated;  /* the file ends too early */
     bool is_rdb;     /* the magic was there */
 };
+
+/* Sleeps behind key `nth`, from 1 on. */
+ALWAYS_INLINE void load_delay(const int64_t *key_delay, uint64_t nth)
+{
+    int64_t us = key_delay != NULL ? RELAXED_LOAD(key_delay) : 0;
+    if (UNLIKELY(us != 0))
+        clock_sleep_us(clock_delay_us(us, nth - 1, nth));
+}
 
 /* Loads what the reader holds, up to and with the check sum, under holds of its own. False: see
  * result->why; keys loaded until then stay. Bytes behind the end are not touched. */

@@ -15,6 +15,7 @@ struct rewrite {
     bool commands; /* a base of commands instead of an RDB: aof-use-rdb-preamble no */
     bool insist;   /* as in struct snapshot_job */
     uint64_t buffer_limit;
+    int64_t key_delay; /* as in struct snapshot_job */
     enum guard_trigger trigger;
     bool fresh;       /* the chain on disk ends in a gap, or there is none: begin one of its own */
     bool replace_old; /* remove the old files first; implies fresh */

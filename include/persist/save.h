@@ -11,6 +11,7 @@ struct save {
     const char *dir, *name; /* borrowed */
     bool compress, checksum;
     uint64_t buffer_limit;
+    int64_t key_delay;         /* as in struct snapshot_job */
     void (*at_cut)(void *ctx); /* HOLD_ALL. May be NULL */
     void *ctx;
     /* results */

@@ -25,6 +25,7 @@ struct snapshot_job {
      * For the last of several tries: it stalls everybody for the time of the copy. */
     bool insist;
     uint64_t buffer_limit; /* bytes donated and not yet written; 0 = SNAPSHOT_BUFFER_LIMIT */
+    int64_t key_delay;     /* of each key that is swept, as in clock_delay_us */
     /* Called at the cut under HOLD_ALL, with the log's offset. May be NULL. */
     void (*at_cut)(void *ctx, struct hold *hold, uint64_t log_offset);
     void *ctx;

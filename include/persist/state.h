@@ -50,6 +50,7 @@ struct persist {
     pthread_mutex_t mutex;
     pthread_cond_t wake;                /* the saver, and who waits for it */
     struct persist_options options;     /* mutex; strings owned */
+    int64_t key_load_delay;             /* atomic: options.key_load_delay */
     bool want_save, want_rewrite;       /* mutex to change, atomic to read */
     bool want_reload;                   /* the same */
     bool stop;                          /* mutex */

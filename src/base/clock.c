@@ -37,6 +37,14 @@ void clock_sleep_us(uint64_t us)
         continue;
 }
 
+uint64_t clock_delay_us(int64_t us, uint64_t from, uint64_t to)
+{
+    if (us >= 0)
+        return (uint64_t)us * (to - from);
+    uint64_t every = -(uint64_t)us;
+    return to / every - from / every;
+}
+
 void clock_shift_ms(int64_t ms)
 {
     RELAXED_ADD(&shift_us, ms * 1000);

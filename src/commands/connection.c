@@ -75,7 +75,9 @@ static void auth_command(struct call *call)
 static void reply_hello(struct call *call)
 {
     struct reply_buffer *r = call->reply;
-    reply_map(r, 7);
+    char *zone =
+        settings_text_copy(call->server->settings, &call->server->settings->availability_zone);
+    reply_map(r, zone[0] != 0 ? 8 : 7);
     reply_bulk_str(r, "server");
     reply_bulk_str(r, "redis");
     reply_bulk_str(r, "version");
@@ -90,6 +92,11 @@ static void reply_hello(struct call *call)
     reply_bulk_str(r, "master");
     reply_bulk_str(r, "modules");
     reply_array(r, 0);
+    if (zone[0] != 0) {
+        reply_bulk_str(r, "availability_zone");
+        reply_bulk_str(r, zone);
+    }
+    mem_free(zone);
 }
 
 struct hello_options {
@@ -223,13 +230,13 @@ static void reset_command(struct call *call)
     struct client *client = call->client;
     struct settings *settings = call->server->settings;
     RELAXED_STORE(&client->db, 0);
-    RELAXED_STORE(&client->resp, 2);
-    call->reply->resp3 = false;
+    RELAXED_STORE(&client->resp, settings_default_resp(settings));
+    call->reply->resp3 = client->resp == 3;
     connection_set_text(client, &client->name, SLICE(""));
     connection_set_text(client, &client->user, SLICE(""));
     set_flags(client, 0,
-              CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                  CLIENT_READONLY);
+              CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_IMPORT_SOURCE | CLIENT_REPLY_OFF |
+                  CLIENT_REPLY_SKIP | CLIENT_READONLY);
     client->authenticated = settings_text_is_empty(settings, &settings->requirepass);
     call->reply->muted = false;
     reply_simple(call->reply, "RESET");

@@ -1,6 +1,6 @@
 /* generic_scan.c - commands that look for keys: KEYS, SCAN, RANDOMKEY.
  *
- * They take one shard at a time while they look at it, so other lanes go on meanwhile. Names are
+ * SCAN and RANDOMKEY remove what they meet that has expired, KEYS does not. They take one shard at a time while they look at it, so other lanes go on meanwhile. Names are
  * copied to the reply while their shard is held.
  */
 #include "commands/generic.h"
@@ -13,14 +13,19 @@ struct scan_filter {
     size_t matches;
 };
 
+static bool passes(const struct key *key, const struct entry *entry, void *ctx)
+{
+    const struct scan_filter *filter = ctx;
+    struct slice type = filter->options->type;
+    return (type.data == NULL || slice_is(type, value_type_name(entry_type(entry)))) &&
+           scan_matches(filter->options, key->name);
+}
+
 static void visit_key(struct hold *hold, const struct key *key, struct entry *entry, void *ctx)
 {
     struct scan_filter *filter = ctx;
-    struct slice type = filter->options->type;
     (void)hold;
-    if (type.data && !slice_is(type, value_type_name(entry_type(entry))))
-        return;
-    if (!scan_matches(filter->options, key->name))
+    if (!passes(key, entry, filter))
         return;
     reply_bulk(filter->reply, key->name);
     filter->matches++;
@@ -33,7 +38,7 @@ void generic_keys(struct call *call)
     if (!slice_eq(call->argv[1], SLICE("*")))
         options.pattern = call->argv[1];
     size_t mark = reply_array_deferred(call->reply);
-    keyspace_scan(&call->hold, call->db, 0, SIZE_MAX, visit_key, &filter);
+    keyspace_scan(&call->hold, call->db, 0, SIZE_MAX, visit_key, NULL, &filter);
     reply_array_patch(call->reply, mark, filter.matches);
 }
 
@@ -46,8 +51,8 @@ void generic_scan(struct call *call)
         return;
     scan_begin(call, &reply);
     struct scan_filter filter = {.options = &options, .reply = &reply.elements};
-    cursor =
-        keyspace_scan(&call->hold, call->db, cursor, (size_t)options.count, visit_key, &filter);
+    cursor = keyspace_scan(&call->hold, call->db, cursor, (size_t)options.count, visit_key, passes,
+                           &filter);
     reply.count = filter.matches;
     scan_end(call, &reply, cursor);
 }

@@ -48,7 +48,7 @@ static struct entry *remove_past(struct call *call, const struct key *key, struc
 void hash_remove_past(struct call *call, const struct key *key, const struct hash_names *names,
                       struct entry **entry)
 {
-    if (call->hold.flags & (HOLD_LOADING | HOLD_READER))
+    if (call->hold.flags & (HOLD_LOADING | HOLD_READER | HOLD_SOURCE))
         return;
     for (uint32_t i = 0; i < names->count; i++) {
         struct slice name = call->argv[names->at + i * names->step];

@@ -126,9 +126,7 @@ void waiter_run(struct waiter *w, struct lane *lane, struct hold *hold, struct c
     reply_buffer_init(&w->reply);
     w->reply.resp3 = w->resp3;
     w->reply.muted = w->muted;
-    hold->flags = w->client_flags & CLIENT_NO_TOUCH ? HOLD_NO_TOUCH : 0;
-    if (w->command->flags & CMD_READONLY && server_is_paused(lane->server, lane->now_ms))
-        hold->flags |= HOLD_READER;
+    hold->flags = run_hold_flags(lane, w->command, w->client_flags);
     call->hold = *hold;
     lane->log_gate = 0;
     w->command->run(call);

@@ -10,7 +10,7 @@ void client_init(struct client *client, struct lane *lane)
     struct server *server = lane->server;
     client->id = __atomic_add_fetch(&server->next_client_id, 1, __ATOMIC_RELAXED);
     client->lane = lane;
-    client->resp = 2;
+    client->resp = settings_default_resp(server->settings);
     client->authenticated =
         settings_text_is_empty(server->settings, &server->settings->requirepass);
     client->created_ms = lane->now_ms;

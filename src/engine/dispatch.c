@@ -400,13 +400,9 @@ static bool run_held(struct call *call, const struct pending *p, struct hold *ho
             hold_drop(hold);
         hold_take(hold, p->mask);
     }
-    uint32_t flags = 0;
-    if (UNLIKELY(call->client->flags & CLIENT_INTERNAL))
-        flags = HOLD_NO_TOUCH | HOLD_LOADING;
-    else if (UNLIKELY(call->client->flags & CLIENT_NO_TOUCH))
-        flags = HOLD_NO_TOUCH;
-    if (call->command->flags & CMD_READONLY && server_is_paused(lane->server, lane->now_ms))
-        flags |= HOLD_READER;
+    uint16_t flags = UNLIKELY(call->client->flags & CLIENT_INTERNAL)
+                         ? HOLD_NO_TOUCH | HOLD_LOADING
+                         : run_hold_flags(lane, call->command, call->client->flags);
     call->hold = *hold;
     call->hold.now_ms = lane->now_ms; /* into the copy: copying what was just written would stall */
     call->hold.flags = flags;

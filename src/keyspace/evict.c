@@ -195,7 +195,7 @@ size_t keyspace_evict(struct hold *hold, struct rand *random, size_t bytes, unsi
 {
     int policy = RELAXED_LOAD(&hold->keyspace->options.policy);
     size_t freed = 0;
-    if (policy == EVICT_NONE)
+    if (policy == EVICT_NONE || RELAXED_LOAD(&hold->keyspace->options.import_mode))
         return 0;
     for (unsigned i = 0; i < tries && freed < bytes; i++) {
         size_t one = evict_one(hold, random, policy, why);

@@ -134,7 +134,7 @@ struct entry *keyspace_expire_elements(struct hold *hold, const struct key *key,
                                        size_t budget)
 {
     bool more;
-    if (hold->flags & (HOLD_LOADING | HOLD_READER) || !elements_are_due(hold, e) ||
+    if (hold->flags & (HOLD_LOADING | HOLD_READER | HOLD_SOURCE) || !elements_are_due(hold, e) ||
         is_in_use(hold, e))
         return e;
     return expire_elements(hold, key, e, budget, &more);
@@ -212,7 +212,7 @@ static unsigned own_shards(const struct hold *hold, unsigned lanes)
 bool keyspace_expire_slice(struct hold *hold, unsigned lanes)
 {
     struct keyspace *ks = hold->keyspace;
-    if (!RELAXED_LOAD(&ks->options.active_expire))
+    if (!RELAXED_LOAD(&ks->options.active_expire) || RELAXED_LOAD(&ks->options.import_mode))
         return false;
     uint64_t end_ns = clock_mono_ns() + SLICE_NS;
     bool more = false;

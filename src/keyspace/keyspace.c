@@ -81,7 +81,7 @@ uint64_t keyspace_seed(const struct keyspace *ks)
 static NOINLINE struct entry *find_expired(struct hold *hold, const struct key *key,
                                            struct entry *e)
 {
-    if (hold->flags & HOLD_LOADING)
+    if (hold->flags & (HOLD_LOADING | HOLD_SOURCE))
         return e;
     if (!(hold->flags & HOLD_READER)) {
         /* The name may be the entry's own; it is not used after the removal. */

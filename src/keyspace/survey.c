@@ -58,44 +58,78 @@ struct visitor {
     struct hold *hold;
     uint32_t db;
     keyspace_visit_fn visit;
+    keyspace_past_fn past; /* or NULL */
     void *ctx;
     size_t seen;
     bool expired_too;
+    struct bytes gone; /* names to be removed: their lengths, each followed by the name */
 };
+
+static void note_gone(struct visitor *v, const struct key *key, const struct entry *e)
+{
+    uint32_t len = (uint32_t)key->name.len;
+    if (v->past == NULL || v->hold->flags & HOLD_READER || !v->past(key, e, v->ctx))
+        return;
+    bytes_append(&v->gone, &len, sizeof len);
+    bytes_append(&v->gone, key->name.data, len);
+}
+
+/* Finding removes what has expired. */
+static void remove_gone(struct visitor *v)
+{
+    for (size_t at = 0; at < v->gone.len;) {
+        struct slice name = {0};
+        uint32_t len;
+        memcpy(&len, v->gone.data + at, sizeof len);
+        name = slice_of(v->gone.data + at + sizeof len, len);
+        struct key key = keyspace_key(v->hold->keyspace->seed, v->db, name);
+        (void)!keyspace_find(v->hold, &key, FIND_PEEK);
+        at += sizeof len + len;
+    }
+    v->gone.len = 0;
+}
 
 static void visit_entry(void *item, void *ctx)
 {
     struct visitor *v = ctx;
     struct entry *e = item;
-    if (!v->expired_too && !(v->hold->flags & HOLD_LOADING) && entry_is_expired(e, v->hold->now_ms))
-        return;
-    v->seen++;
+    bool all = v->expired_too || v->hold->flags & (HOLD_LOADING | HOLD_SOURCE);
     struct key key = {.name = entry_key(e), .hash = entry_hash(e, v->hold->keyspace), .db = v->db};
+    if (!all && entry_is_expired(e, v->hold->now_ms)) {
+        note_gone(v, &key, e);
+        return;
+    }
+    v->seen++;
     v->visit(v->hold, &key, e, v->ctx);
 }
 
 uint64_t keyspace_scan(struct hold *hold, uint32_t db, uint64_t cursor, size_t count,
-                       keyspace_visit_fn visit, void *ctx)
+                       keyspace_visit_fn visit, keyspace_past_fn past, void *ctx)
 {
     struct keyspace *ks = hold->keyspace;
-    struct visitor v = {.hold = hold, .db = db, .visit = visit, .ctx = ctx};
+    struct visitor v = {.hold = hold, .db = db, .visit = visit, .past = past, .ctx = ctx};
     size_t buckets =
         count > SIZE_MAX / SCAN_BUCKETS_PER_KEY ? SIZE_MAX : count * SCAN_BUCKETS_PER_KEY;
     uint64_t position = cursor & TABLE_POSITION_MASK;
-    uint64_t first = cursor >> TABLE_POSITION_BITS;
-    for (uint32_t i = (uint32_t)MIN_OF(first, SHARD_COUNT); i < SHARD_COUNT; i++, position = 0) {
+    uint64_t first = cursor >> TABLE_POSITION_BITS, next = 0;
+    for (uint32_t i = (uint32_t)MIN_OF(first, SHARD_COUNT); i < SHARD_COUNT && next == 0;
+         i++, position = 0) {
         if (RELAXED_LOAD(&ks->shards[i].dbs[db].count) == 0)
             continue;
         bool taken = enter_shard(hold, i);
         position = table_scan(ks->shards[i].dbs[db].keys, position, count - v.seen, buckets,
                               visit_entry, &v);
+        remove_gone(&v);
         leave_shard(hold, taken);
-        if (position != TABLE_END)
-            return (uint64_t)i << TABLE_POSITION_BITS | position;
-        if (v.seen >= count)
-            return i + 1 < SHARD_COUNT ? (uint64_t)(i + 1) << TABLE_POSITION_BITS : 0;
+        if (position != TABLE_END) {
+            next = (uint64_t)i << TABLE_POSITION_BITS | position;
+        } else if (v.seen >= count) {
+            next = i + 1 < SHARD_COUNT ? (uint64_t)(i + 1) << TABLE_POSITION_BITS : 0;
+            break;
+        }
     }
-    return 0;
+    bytes_free(&v.gone);
+    return next;
 }
 
 void keyspace_each(struct hold *hold, uint32_t db, keyspace_visit_fn visit, void *ctx)
@@ -115,7 +149,7 @@ static struct entry *sample_live(struct hold *hold, struct shard_db *db, uint64_
     size_t count = table_sample(db->keys, random, items, COUNT_OF(items));
     for (size_t i = 0; i < count; i++) { /* the sample begins anywhere in the bucket */
         struct entry *e = items[i];
-        if (!entry_is_expired(e, hold->now_ms))
+        if (hold->flags & HOLD_SOURCE || !entry_is_expired(e, hold->now_ms))
             return e;
     }
     return NULL;
@@ -135,6 +169,12 @@ static void take_first(struct hold *hold, const struct key *key, struct entry *e
         bytes_append(f->name, key->name.data, key->name.len);
         f->found = true;
     }
+}
+
+static bool any_past(const struct key *key, const struct entry *e, void *ctx)
+{
+    (void)key, (void)e, (void)ctx;
+    return true;
 }
 
 bool keyspace_random(struct hold *hold, uint32_t db, uint64_t random, struct bytes *name)
@@ -167,7 +207,7 @@ bool keyspace_random(struct hold *hold, uint32_t db, uint64_t random, struct byt
     struct first_live f = {name, false};
     uint64_t cursor = 0;
     do {
-        cursor = keyspace_scan(hold, db, cursor, 1, take_first, &f);
+        cursor = keyspace_scan(hold, db, cursor, 1, take_first, any_past, &f);
     } while (cursor != 0 && !f.found);
     return f.found;
 }

@@ -461,6 +461,10 @@ int front_bind(struct front *front)
     int error = bind_tcp(front);
     if (error == 0)
         error = bind_unix(front);
+    if (error == 0 && front->listeners == NULL) {
+        LOG_WARNING("Configured to not listen anywhere, exiting.");
+        error = -EINVAL;
+    }
     return error;
 }
 

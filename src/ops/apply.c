@@ -64,6 +64,7 @@ void apply_keyspace(struct settings *settings, struct keyspace_options *out)
     RELAXED_STORE(&out->samples, (int)RELAXED_LOAD(&settings->maxmemory_samples));
     RELAXED_STORE(&out->lfu_log_factor, (int)RELAXED_LOAD(&settings->lfu_log_factor));
     RELAXED_STORE(&out->lfu_decay_minutes, (int)RELAXED_LOAD(&settings->lfu_decay_time_min));
+    RELAXED_STORE(&out->import_mode, RELAXED_LOAD(&settings->import_mode));
     RELAXED_STORE(&out->lazy_expire, RELAXED_LOAD(&settings->lazyfree_lazy_expire));
     RELAXED_STORE(&out->lazy_evict, RELAXED_LOAD(&settings->lazyfree_lazy_eviction));
     RELAXED_STORE(&out->lazy_server_del, RELAXED_LOAD(&settings->lazyfree_lazy_server_del));
@@ -167,6 +168,8 @@ void apply_persist(struct settings *settings, struct persist_options *out,
     out->save_count = settings_save_points(settings, points);
     for (uint32_t i = 0; i < out->save_count; i++)
         out->save[i] = (struct persist_save_point){points[i].seconds, points[i].changes};
+    out->rdb_key_save_delay = RELAXED_LOAD(&settings->rdb_key_save_delay);
+    out->key_load_delay = RELAXED_LOAD(&settings->key_load_delay);
     out->snapshot_buffer_limit = (uint64_t)RELAXED_LOAD(&settings->snapshot_buffer_limit);
     out->aof_buffer_limit = (uint64_t)RELAXED_LOAD(&settings->aof_buffer_limit);
 }
@@ -205,6 +208,7 @@ static const char *disk_changed(void *ctx, struct settings *settings)
 void apply_watch(struct server *server)
 {
     static const char *const keyspace_names[] = {"maxmemory-policy",
+                                                 "import-mode",
                                                  "maxmemory-samples",
                                                  "lfu-log-factor",
                                                  "lfu-decay-time",
@@ -235,6 +239,8 @@ void apply_watch(struct server *server)
                                              "aof-damage",
                                              "rdbcompression",
                                              "rdbchecksum",
+                                             "rdb-key-save-delay",
+                                             "key-load-delay",
                                              "snapshot-buffer-limit",
                                              "aof-buffer-limit",
                                              "aof-max-size",

@@ -102,8 +102,6 @@ static bool set_value(struct load *load, size_t row, size_t argc, const struct s
                               .argc = argc - 1,
                               .argv = argv + 1,
                               .error = load->reason};
-    if (argc < 2)
-        return refuse(load, "wrong number of arguments");
     if (!config_parse_value(d, &in, &value))
         return false;
     if ((d->flags & CONFIG_UNSUPPORTED) && !config_value_eq(&value, &state->initial)) {

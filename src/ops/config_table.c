@@ -201,6 +201,7 @@ const struct config_directive config_directives[] = {
     S_TEXT("tls-auth-clients-user", "off", 0),
 
     /* Clients and the protocol */
+    INT("client-default-resp", client_default_resp, "2", 2, 3, IMM | CONFIG_HIDDEN),
     MEMORY("proto-max-bulk-len", proto_max_bulk_len, "512mb", 1048576, 0),
     MEMORY("client-query-buffer-limit", client_query_buffer_limit, "1gb", 1048576, 0),
     SPECIAL("client-output-buffer-limit", output_limits,
@@ -251,7 +252,7 @@ const struct config_directive config_directives[] = {
     ENUM("enable-module-command", enable_module_command, "no", actions, IMM | NONE),
     ENUM("enable-protected-configs", enable_protected_configs, "no", actions, IMM),
     BOOL("extended-redis-compatibility", extended_redis_compatibility, "no", NONE),
-    TEXT("availability-zone", availability_zone, "", NONE),
+    TEXT("availability-zone", availability_zone, "", 0),
     TEXT("locale-collate", locale_collate, "", NONE),
     TEXT("ignore-warnings", ignore_warnings, "", NONE),
     STRING("hash-seed", hash_seed, "", SECR | NONE),
@@ -308,6 +309,8 @@ const struct config_directive config_directives[] = {
     TEXT("dbfilename", dbfilename, "dump.rdb", PROT, .check = config_check_dbfilename),
     BOOL("rdb-del-sync-files", rdb_del_sync_files, "no", NONE),
     BOOL("rdb-save-incremental-fsync", rdb_save_incremental_fsync, "yes", NONE),
+    INT("rdb-key-save-delay", rdb_key_save_delay, "0", INT_MIN, INT_MAX, CONFIG_HIDDEN),
+    INT("key-load-delay", key_load_delay, "0", INT_MIN, INT_MAX, CONFIG_HIDDEN),
     MEMORY("snapshot-buffer-limit", snapshot_buffer_limit, "64mb", 1048576, 0),
 
     /* Append-only file */
@@ -385,7 +388,7 @@ const struct config_directive config_directives[] = {
          CONFIG_DENY_LOADING | NONE),
     ENUM("propagation-error-behavior", propagation_error_behavior, "ignore", propagation_errors,
          NONE),
-    BOOL("import-mode", import_mode, "no", CONFIG_DENY_LOADING | NONE),
+    BOOL("import-mode", import_mode, "no", CONFIG_DENY_LOADING),
 
     /* Scripts, slow log, latency, events */
     INT("busy-reply-threshold", busy_reply_threshold_ms, "5000", 0, INT64_MAX, NONE,
@@ -447,6 +450,7 @@ const struct config_directive config_directives[] = {
     S_INT("cluster-manual-failover-timeout", "5000", 1, INT_MAX, 0),
     S_INT("cluster-migration-barrier", "1", 0, INT_MAX, 0),
     S_INT("cluster-node-timeout", "15000", 0, INT64_MAX, 0),
+    S_INT("cluster-ping-interval", "1000", 0, INT64_MAX, CONFIG_HIDDEN),
     S_INT("cluster-port", "0", 0, 65535, IMM),
     S_BOOL("cluster-replica-no-failover", "no", 0, .alias = "cluster-slave-no-failover"),
     S_INT("cluster-replica-validity-factor", "10", 0, INT_MAX, 0,
@@ -454,13 +458,21 @@ const struct config_directive config_directives[] = {
     S_INT("cluster-slot-migration-log-max-len", "1000", 0, INT64_MAX, 0),
     S_BOOL("cluster-slot-stats-enabled", "no", 0),
     S_BOOL("crash-memcheck-enabled", "yes", 0),
+    S_TEXT("debug-context", "", CONFIG_HIDDEN),
     S_BOOL("dual-channel-replication-enabled", "no", 0),
     S_BOOL("dynamic-hz", "yes", 0),
+    S_BOOL("enable-debug-assert", "no", IMM | CONFIG_HIDDEN),
+    S_INT("events-per-io-thread", "2", 0, INT_MAX, CONFIG_HIDDEN),
     S_BOOL("io-threads-do-reads", "no", IMM),
     S_BOOL("jemalloc-bg-thread", "yes", 0),
+    S_INT("loading-process-events-interval-bytes", "2097152", 1024, INT_MAX, CONFIG_HIDDEN),
     S_INT("prefetch-batch-max-size", "16", 0, 128, 0),
+    S_BOOL("repl-rdb-channel", "no", CONFIG_HIDDEN),
     S_MEMORY("replica-full-sync-buffer-limit", "0", 0),
+    S_TEXT("req-res-logfile", "", IMM | CONFIG_HIDDEN),
     S_MEMORY("slot-migration-max-failover-repl-bytes", "0", 0),
+    S_BOOL("use-exit-on-panic", "no", CONFIG_HIDDEN),
+    S_INT("watchdog-period", "0", 0, INT_MAX, CONFIG_HIDDEN),
 
     /* Known, and only their defaults are accepted */
     S_BOOL("mptcp", "no", IMM | UNS, NO_MPTCP),

@@ -100,6 +100,9 @@ static void server_section(struct info *info)
     field(info, "lru_clock", (uint64_t)(info->now_ms / 1000) & 0xffffff);
     text_field(info, "executable", server->executable != NULL ? server->executable : "");
     text_field(info, "config_file", server->config_path != NULL ? server->config_path : "");
+    char *zone = settings_text_copy(server->settings, &server->settings->availability_zone);
+    text_field(info, "availability_zone", zone);
+    mem_free(zone);
     field(info, "io_threads_active", server->lane_count > 1);
     text_field(info, "spillway_version", SPILLWAY_VERSION);
     field(info, "workers", server->lane_count);

@@ -7,6 +7,7 @@
 #include "engine/registry.h"
 #include "ops/info.h"
 #include "ops/state.h"
+#include "persist/lazyfree.h"
 
 /* The counters before by_code are all one word each. */
 #define WORDS (offsetof(struct lane_stats, by_code) / sizeof(uint64_t))
@@ -96,4 +97,6 @@ void stats_reset(struct server *server)
     for (unsigned i = 0; i < server_counting_lanes(server); i++)
         take_baseline(&ops->baselines[i], server->lanes[i], rows);
     lock_drop(&ops->lock);
+    if (server->lazyfree != NULL)
+        lazyfree_reset_freed(server->lazyfree);
 }

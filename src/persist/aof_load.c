@@ -110,7 +110,9 @@ static bool run(struct loading *l, const struct request *request)
     }
     if (!l->options->execute(l->options->ctx, l->db, request->argc, request->argv, &why))
         return stop(l, AOF_LOAD_DAMAGED, why, 0);
-    if (++l->result->records % PROGRESS_RECORDS == 0 && l->options->progress)
+    l->result->records++;
+    load_delay(l->options->key_delay, l->result->records);
+    if (l->result->records % PROGRESS_RECORDS == 0 && l->options->progress)
         l->options->progress(l->options->ctx, l->done_before + position(l));
     return true;
 }
@@ -247,8 +249,11 @@ static bool load_rdb(struct loading *l)
 {
     struct rdb_source source = {.fd = l->fd};
     struct rdb_reader r;
-    struct rdb_load_options options = {
-        .keep_expired = true, .checksum = l->options->checksum, .progress = rdb_progress, .ctx = l};
+    struct rdb_load_options options = {.keep_expired = true,
+                                       .checksum = l->options->checksum,
+                                       .key_delay = l->options->key_delay,
+                                       .progress = rdb_progress,
+                                       .ctx = l};
     struct rdb_load_result rdb;
     rdb_reader_init_source(&r, rdb_fill, &source);
     bool ok = rdb_load(&r, l->options->keyspace, &options, &rdb);

@@ -30,6 +30,7 @@ struct freeing {
 struct lazyfree {
     struct queue queue;
     uint64_t pushed, freed;      /* atomic: objects */
+    uint64_t counted;            /* atomic: of those freed, by statistics that were reset */
     uint64_t announced;          /* atomic: bytes; put right to what was freed */
     const uint64_t *freed_bytes; /* atomic: of the thread; NULL until it runs */
     uint32_t sleeping;           /* atomic */
@@ -131,5 +132,10 @@ size_t lazyfree_pending_bytes(const struct lazyfree *l)
 
 uint64_t lazyfree_freed(const struct lazyfree *l)
 {
-    return RELAXED_LOAD(&l->freed);
+    return RELAXED_LOAD(&l->freed) - RELAXED_LOAD(&l->counted);
+}
+
+void lazyfree_reset_freed(struct lazyfree *l)
+{
+    RELAXED_STORE(&l->counted, RELAXED_LOAD(&l->freed));
 }

@@ -82,7 +82,8 @@ static bool load_rdb_file(struct persist *p, const char *path, bool checksum,
     }
     RELAXED_STORE(&p->c.load_total, size_of(path));
     struct rdb_reader r;
-    struct rdb_load_options options = {.checksum = checksum, .progress = load_progress, .ctx = p};
+    struct rdb_load_options options = {
+        .checksum = checksum, .key_delay = &p->key_load_delay, .progress = load_progress, .ctx = p};
     rdb_reader_init_source(&r, rdb_fill, &source);
     bool ok = rdb_load(&r, p->parts.keyspace, &options, result);
     rdb_reader_free(&r);
@@ -136,7 +137,8 @@ static struct aof_load_options log_options(struct persist *p, const struct persi
                                      .execute = execute,
                                      .progress = load_progress,
                                      .ctx = p,
-                                     .checksum = options->rdbchecksum};
+                                     .checksum = options->rdbchecksum,
+                                     .key_delay = &p->key_load_delay};
 }
 
 /* Everything from the file in which loading ended is set aside once there is a new chain. */

@@ -54,6 +54,7 @@ void persist_configure(struct persist *p, const struct persist_options *options)
     pthread_mutex_lock(&p->mutex);
     old = p->options;
     p->options = fresh;
+    RELAXED_STORE(&p->key_load_delay, fresh.key_load_delay);
     bool turned_off = old.appendonly && !fresh.appendonly;
     if (turned_off && RELAXED_LOAD(&p->job) == JOB_REWRITE)
         snapshot_cancel(p->snapshot);
@@ -80,6 +81,7 @@ struct persist *persist_new(const struct persist_parts *parts,
     p->parts.appendfilename = mem_strdup(parts->appendfilename);
     p->parts.appenddirname = mem_strdup(parts->appenddirname);
     options_copy(options, &p->options);
+    p->key_load_delay = options->key_load_delay;
     p->snapshot = snapshot_new(parts->keyspace, parts->plog, parts->lanes + 1);
     p->aof = aof_new(parts->plog, parts->guard, durable_moved, p);
     p->c.lastsave_s = clock_wall_ms() / 1000;

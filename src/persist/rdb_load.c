@@ -335,7 +335,9 @@ static bool read_key(struct loader *l, uint8_t type, const struct pending *p)
         return true;
     }
     file_key(l, p, &value);
-    if (++l->result->keys % PROGRESS_KEYS == 0) {
+    l->result->keys++;
+    load_delay(l->options->key_delay, l->result->keys);
+    if (l->result->keys % PROGRESS_KEYS == 0) {
         l->now_ms = clock_wall_ms();
         if (l->options->progress)
             l->options->progress(l->options->ctx, rdb_reader_offset(l->r));

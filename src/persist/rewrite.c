@@ -152,6 +152,7 @@ static int write_base(struct step *s)
                                .commands = r->commands,
                                .insist = r->insist,
                                .buffer_limit = r->buffer_limit,
+                               .key_delay = r->key_delay,
                                .at_cut = at_cut,
                                .ctx = s};
     if (wants.base_limit)

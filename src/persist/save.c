@@ -30,6 +30,7 @@ static int save_once(struct save *s, bool insist)
                                .checksum = s->checksum,
                                .insist = insist,
                                .buffer_limit = s->buffer_limit,
+                               .key_delay = s->key_delay,
                                .at_cut = forward_cut,
                                .ctx = s};
     error = snapshot_run(s->snapshot, &job);

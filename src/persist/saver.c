@@ -150,6 +150,7 @@ int saver_save(struct persist *p, bool gently)
                         .compress = options.rdbcompression,
                         .checksum = options.rdbchecksum,
                         .buffer_limit = options.snapshot_buffer_limit,
+                        .key_delay = options.rdb_key_save_delay,
                         .at_cut = note_changes,
                         .ctx = p};
     RELAXED_STORE(&p->c.job_began_ms, clock_mono_ms());
@@ -333,6 +334,7 @@ static bool run_rewrite(struct persist *p, enum guard_trigger trigger, bool repl
                         .checksum = options.rdbchecksum,
                         .commands = !options.aof_use_rdb_preamble,
                         .buffer_limit = options.snapshot_buffer_limit,
+                        .key_delay = options.rdb_key_save_delay,
                         .trigger = trigger,
                         .fresh = aof_has_gap(p->aof),
                         .replace_old = replace_old && p->log_on,

@@ -65,10 +65,11 @@
 #include "plog/plog.h"
 #include "struct/table.h"
 
-#define SLICE_KEYS     64                    /* entries copied in one hold, at most: some 10 us */
-#define SLICE_BYTES    (64u * 1024)          /* of them, about */
-#define FLUSH_KEYS_MAX 10000                 /* captured under HOLD_ALL within some milliseconds */
-#define TAKEN_FROM     RDB_SLICE_ITEMS       /* weights: taken rather than copied */
+#define SLICE_KEYS     64              /* entries copied in one hold, at most: some 10 us */
+#define SLICE_BYTES    (64u * 1024)    /* of them, about */
+#define FLUSH_KEYS_MAX 10000           /* captured under HOLD_ALL within some milliseconds */
+#define TAKEN_FROM     RDB_SLICE_ITEMS /* weights: taken rather than copied */
+#define DAWDLE_US      1000 /* between looks at what others want, of a pass that is slowed */
 #define SLICED_FROM    (2 * RDB_SLICE_ITEMS) /* captured in slices */
 #define WAITED_FROM    (8 * RDB_SLICE_ITEMS) /* so large that writers had better wait */
 #define STUCK_US       1000000
@@ -707,6 +708,17 @@ static int serve(struct snapshot *s)
     return error ? error : serve_wanted(s);
 }
 
+/* Slows the pass, for tests. */
+static int dawdle(struct snapshot *s, uint64_t us)
+{
+    int error = 0;
+    for (uint64_t until = clock_mono_us() + us, now; !error && (now = clock_mono_us()) < until;) {
+        clock_sleep_us(MIN_OF(until - now, (uint64_t)DAWDLE_US));
+        error = serve(s);
+    }
+    return error;
+}
+
 static int sweep_shard(struct snapshot *s, uint32_t db, uint32_t shard)
 {
     int error = 0;
@@ -714,6 +726,7 @@ static int sweep_shard(struct snapshot *s, uint32_t db, uint32_t shard)
         error = serve(s);
         if (error)
             return error;
+        uint64_t keys = s->writer.keys;
         struct hold hold = saver_hold(s);
         hold_take(&hold, UINT64_C(1) << shard);
         bool running = s->state == PASS_RUNNING;
@@ -727,6 +740,8 @@ static int sweep_shard(struct snapshot *s, uint32_t db, uint32_t shard)
         error = capture_met(s, db);
         pace();
         RELAXED_STORE(&s->keys_done, s->writer.keys);
+        if (UNLIKELY(s->job->key_delay != 0) && !error)
+            error = dawdle(s, clock_delay_us(s->job->key_delay, keys, s->writer.keys));
     }
     return error;
 }

@@ -222,7 +222,8 @@ static void check_all(struct hold *hold, struct keyspace *ks)
         assert_int_equal(keyspace_expires(ks, d), expires);
         uint64_t cursor = 0;
         do
-            cursor = keyspace_scan(hold, d, cursor, 1 + rand_below(&rng, 20), count_visit, seen);
+            cursor =
+                keyspace_scan(hold, d, cursor, 1 + rand_below(&rng, 20), count_visit, NULL, seen);
         while (cursor != 0);
         for (unsigned k = 0; k < KEYS; k++)
             assert_int_equal(seen[k], model[d][k].present);
@@ -346,7 +347,7 @@ static void *hammer(void *ctx)
             keyspace_expire_slice(&hold, THREADS);
             keyspace_upkeep_slice(&hold, THREADS);
             keyspace_evict(&hold, &r, 100, 4, REMOVED_EVICTED);
-            keyspace_scan(&hold, 0, rand_next(&r) >> 16, 10, ignore_visit, NULL);
+            keyspace_scan(&hold, 0, rand_next(&r) >> 16, 10, ignore_visit, NULL, NULL);
             keyspace_random(&hold, 0, rand_next(&r), &name);
         }
         if (i % 5000 == 4999) {

@@ -27,7 +27,7 @@ static unsigned scan_all(struct world *w, uint32_t db, size_t count, unsigned *t
     uint64_t cursor = 0;
     do {
         unsigned before = s.count;
-        uint64_t next = keyspace_scan(&w->hold, db, cursor, count, note, &s);
+        uint64_t next = keyspace_scan(&w->hold, db, cursor, count, note, NULL, &s);
         assert_true(w->hold.mask == 0);
         assert_true(next < UINT64_C(1) << 48);
         assert_true(next == 0 || next > cursor);
@@ -68,7 +68,7 @@ static void test_scan_while_it_grows_and_shrinks(void **state)
     uint64_t cursor = 0;
     unsigned made = 0, gone = 0, step = 0;
     do {
-        cursor = keyspace_scan(&w.hold, 0, cursor, 10, note, &s);
+        cursor = keyspace_scan(&w.hold, 0, cursor, 10, note, NULL, &s);
         char name[32];
         for (unsigned i = 0; i < 200; i++) {
             bool grow = step % 200 < 120;
@@ -96,15 +96,15 @@ static void test_cursors_nobody_gave_out(void **state)
     world_fill(&w, 0, "k", 3000, EXPIRE_NONE);
     const uint64_t end = UINT64_C(1) << 48;
     struct seen s = {0};
-    assert_int_equal(keyspace_scan(&w.hold, 0, end, SIZE_MAX, note, &s), 0);
-    assert_int_equal(keyspace_scan(&w.hold, 0, end + 1, SIZE_MAX, note, &s), 0);
-    assert_int_equal(keyspace_scan(&w.hold, 0, UINT64_MAX, SIZE_MAX, note, &s), 0);
+    assert_int_equal(keyspace_scan(&w.hold, 0, end, SIZE_MAX, note, NULL, &s), 0);
+    assert_int_equal(keyspace_scan(&w.hold, 0, end + 1, SIZE_MAX, note, NULL, &s), 0);
+    assert_int_equal(keyspace_scan(&w.hold, 0, UINT64_MAX, SIZE_MAX, note, NULL, &s), 0);
     assert_int_equal(s.count, 0);
-    assert_int_equal(keyspace_scan(&w.hold, 0, end - 1, SIZE_MAX, note, &s), 0);
+    assert_int_equal(keyspace_scan(&w.hold, 0, end - 1, SIZE_MAX, note, NULL, &s), 0);
     assert_in_range(s.count, 0, 64); /* the last bucket at most */
     for (unsigned i = 0; i < 20000; i++) {
         uint64_t cursor = rand_next(&w.random) >> rand_below(&w.random, 64);
-        uint64_t next = keyspace_scan(&w.hold, 0, cursor, 1, note, &s);
+        uint64_t next = keyspace_scan(&w.hold, 0, cursor, 1, note, NULL, &s);
         assert_true(next == 0 || (next > cursor && next < end));
         assert_true(w.hold.mask == 0);
     }
@@ -130,14 +130,20 @@ static void test_expired_keys_are_not_shown(void **state)
     w.hold.flags = 0;
     hold_drop(&w.hold);
     struct bytes name = {0};
+    w.hold.flags = HOLD_READER;
     for (uint64_t i = 0; i < 50; i++) {
         assert_true(keyspace_random(&w.hold, 0, i, &name));
         assert_true(slice_is(bytes_slice(&name), "live"));
     }
     w.hold.now_ms++;
     assert_false(keyspace_random(&w.hold, 0, 1, &name));
-    assert_int_equal(keyspace_size(w.ks, 0), 501); /* looking around removes nothing */
+    w.hold.flags = 0;
+    assert_int_equal(scan_all(&w, 0, 3, NULL), 0);
+    assert_int_equal(keyspace_size(w.ks, 0), 501); /* looking around removes nothing ... */
     assert_int_equal(w.removed, 0);
+    assert_false(keyspace_random(&w.hold, 0, 1, &name));
+    assert_int_equal(keyspace_size(w.ks, 0), 0); /* ... but what a random key was looked for in */
+    assert_int_equal(w.removed, 501);
     bytes_free(&name);
     world_close(&w);
 }
