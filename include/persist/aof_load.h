@@ -28,6 +28,7 @@ struct aof_load_options {
     void (*progress)(void *ctx, uint64_t bytes);
     void *ctx;
     bool checksum;            /* verify that of an RDB */
+    bool any_version;         /* as in struct rdb_load_options */
     const int64_t *key_delay; /* atomic; of each key or record, as in clock_delay_us. NULL: none */
 };
 

@@ -43,6 +43,9 @@ bool dump_verify(struct slice payload);
  * dump_value_free; its string may point into the payload. */
 enum dump_result dump_parse(struct slice payload, const struct value_limits *limits,
                             struct dump_value *out) NODISCARD;
+/* The same of any version from 1 on (rdb-version-check relaxed): what it cannot read is bad. */
+enum dump_result dump_parse_any(struct slice payload, const struct value_limits *limits,
+                                struct dump_value *out) NODISCARD;
 /* Files the value under key (entry: what keyspace_find answered, or NULL) and takes it over. */
 struct entry *dump_put(struct hold *hold, const struct key *key, struct entry *entry,
                        struct dump_value *value, int64_t expire_ms);

@@ -41,6 +41,7 @@ struct persist_options {
     bool aof_load_truncated, aof_use_rdb_preamble, aof_timestamp_enabled;
     enum persist_damage aof_damage;
     bool rdbcompression, rdbchecksum;
+    bool rdb_any_version; /* rdb-version-check relaxed */
     struct persist_save_point save[PERSIST_SAVE_POINTS_MAX];
     uint32_t save_count;
     int64_t rdb_key_save_delay, key_load_delay; /* for tests: as in clock_delay_us */

@@ -54,6 +54,7 @@ struct rdb_load_options {
     bool keep_expired;        /* the base of a log: later records may name keys expired since */
     bool checksum;            /* verify it if the file has one */
     uint32_t lane;            /* for the hold */
+    bool any_version;         /* of versions beyond those we know as well, what can be read */
     const int64_t *key_delay; /* atomic; of each key, as in clock_delay_us. NULL: none */
     /* Called every few thousand keys with the offset. May be NULL. */
     void (*progress)(void *ctx, uint64_t offset);

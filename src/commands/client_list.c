@@ -278,16 +278,33 @@ static void list_ids(struct call *call, struct bytes *out)
     }
 }
 
+/* Whether behind the ids of LIST, which end at `at`, stands what may stand there: an option, as in
+ * Valkey, or nothing. */
+static bool ids_end_well(struct call *call, uint32_t at)
+{
+    static const char *const options[] = {"type", "addr",   "laddr",  "user",
+                                          "name", "maxage", "skipme", "id"};
+    if (at == call->argc)
+        return true;
+    for (size_t i = 0; i < COUNT_OF(options) && at + 1 < call->argc; i++)
+        if (slice_is(call->argv[at], options[i]))
+            return true;
+    call_error(call, "ERR Invalid client ID");
+    return false;
+}
+
 void client_list_command(struct call *call)
 {
     struct client_filter filter = {.type = -1};
     struct bytes out = {0};
-    if (call->argc > 3 && slice_is(call->argv[2], "id")) {
-        for (uint32_t i = 3; i < call->argc; i++) {
-            int64_t id;
-            if (!call_i64(call, i, &id, "ERR Invalid client ID"))
-                return;
-        }
+    int64_t id;
+    bool by_id = call->argc > 3 && slice_is(call->argv[2], "id");
+    uint32_t behind = 3;
+    while (by_id && behind < call->argc && number_parse_i64(call->argv[behind], &id))
+        behind++;
+    if (by_id && !ids_end_well(call, behind))
+        return;
+    if (by_id && behind == call->argc) {
         list_ids(call, &out);
     } else {
         if (!read_filter(call, &filter))

@@ -237,8 +237,10 @@ static void restore_put(struct call *call, const struct key *key, struct entry *
 /* The value in the payload; false after replying what is wrong with it. */
 static bool read_payload(struct call *call, struct dump_value *value)
 {
-    enum dump_result result =
-        dump_parse(call->argv[3], &keyspace_options(call->server->keyspace)->limits, value);
+    const struct value_limits *limits = &keyspace_options(call->server->keyspace)->limits;
+    enum dump_result result = RELAXED_LOAD(&call->server->settings->rdb_version_check_relaxed)
+                                  ? dump_parse_any(call->argv[3], limits, value)
+                                  : dump_parse(call->argv[3], limits, value);
     if (result == DUMP_BAD_CHECKSUM)
         call_error(call, "ERR DUMP payload version or checksum are wrong");
     else if (result != DUMP_OK)

@@ -165,6 +165,7 @@ void apply_persist(struct settings *settings, struct persist_options *out,
                           : PERSIST_STOP_AT_DAMAGE;
     out->rdbcompression = RELAXED_LOAD(&settings->rdbcompression);
     out->rdbchecksum = RELAXED_LOAD(&settings->rdbchecksum);
+    out->rdb_any_version = RELAXED_LOAD(&settings->rdb_version_check_relaxed);
     out->save_count = settings_save_points(settings, points);
     for (uint32_t i = 0; i < out->save_count; i++)
         out->save[i] = (struct persist_save_point){points[i].seconds, points[i].changes};
@@ -239,6 +240,7 @@ void apply_watch(struct server *server)
                                              "aof-damage",
                                              "rdbcompression",
                                              "rdbchecksum",
+                                             "rdb-version-check",
                                              "rdb-key-save-delay",
                                              "key-load-delay",
                                              "snapshot-buffer-limit",

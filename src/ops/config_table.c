@@ -304,7 +304,7 @@ const struct config_directive config_directives[] = {
     BOOL("stop-writes-on-bgsave-error", stop_writes_on_bgsave_error, "yes", 0),
     BOOL("rdbcompression", rdbcompression, "yes", 0),
     BOOL("rdbchecksum", rdbchecksum, "yes", IMM),
-    BOOL("rdb-version-check", rdb_version_check_relaxed, "strict", NONE, .choices = version_checks),
+    BOOL("rdb-version-check", rdb_version_check_relaxed, "strict", 0, .choices = version_checks),
     ENUM("sanitize-dump-payload", sanitize_dump_payload, "no", sanitizes, NONE),
     TEXT("dbfilename", dbfilename, "dump.rdb", PROT, .check = config_check_dbfilename),
     BOOL("rdb-del-sync-files", rdb_del_sync_files, "no", NONE),

@@ -251,6 +251,7 @@ static bool load_rdb(struct loading *l)
     struct rdb_reader r;
     struct rdb_load_options options = {.keep_expired = true,
                                        .checksum = l->options->checksum,
+                                       .any_version = l->options->any_version,
                                        .key_delay = l->options->key_delay,
                                        .progress = rdb_progress,
                                        .ctx = l};

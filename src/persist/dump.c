@@ -70,21 +70,21 @@ static bool is_valkeys(uint64_t version)
     return version >= RDB_VALKEY_MIN && version <= RDB_VALKEY_MAX;
 }
 
-bool dump_verify(struct slice payload)
+static bool is_whole(struct slice payload)
 {
-    if (payload.len < FOOTER_BYTES)
-        return false;
-    uint64_t version = version_of(payload);
-    return (version <= RDB_VERSION_MAX || is_valkeys(version)) &&
-           read_little(payload.data + payload.len - 8, 8) ==
-               crc64(0, payload.data, payload.len - 8);
+    return payload.len >= FOOTER_BYTES && read_little(payload.data + payload.len - 8, 8) ==
+                                              crc64(0, payload.data, payload.len - 8);
 }
 
-enum dump_result dump_parse(struct slice payload, const struct value_limits *limits,
-                            struct dump_value *out)
+bool dump_verify(struct slice payload)
 {
-    if (!dump_verify(payload))
-        return DUMP_BAD_CHECKSUM;
+    return is_whole(payload) &&
+           (version_of(payload) <= RDB_VERSION_MAX || is_valkeys(version_of(payload)));
+}
+
+static enum dump_result parse(struct slice payload, const struct value_limits *limits,
+                              struct dump_value *out)
+{
     struct rdb_reader r;
     rdb_reader_init(&r, slice_of(payload.data, payload.len - FOOTER_BYTES));
     r.limits = limits;
@@ -93,6 +93,18 @@ enum dump_result dump_parse(struct slice payload, const struct value_limits *lim
     if (!rdb_read_byte(&r, &type) || !rdb_value_read(&r, type, out))
         return DUMP_BAD_FORMAT;
     return DUMP_OK;
+}
+
+enum dump_result dump_parse(struct slice payload, const struct value_limits *limits,
+                            struct dump_value *out)
+{
+    return dump_verify(payload) ? parse(payload, limits, out) : DUMP_BAD_CHECKSUM;
+}
+
+enum dump_result dump_parse_any(struct slice payload, const struct value_limits *limits,
+                                struct dump_value *out)
+{
+    return is_whole(payload) ? parse(payload, limits, out) : DUMP_BAD_CHECKSUM;
 }
 
 struct entry *dump_put(struct hold *hold, const struct key *key, struct entry *entry,

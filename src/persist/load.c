@@ -70,7 +70,7 @@ static ssize_t rdb_fill(void *ctx, void *data, size_t len)
     return n;
 }
 
-static bool load_rdb_file(struct persist *p, const char *path, bool checksum,
+static bool load_rdb_file(struct persist *p, const char *path, const struct persist_options *from,
                           struct rdb_load_result *result)
 {
     *result = (struct rdb_load_result){0};
@@ -82,8 +82,11 @@ static bool load_rdb_file(struct persist *p, const char *path, bool checksum,
     }
     RELAXED_STORE(&p->c.load_total, size_of(path));
     struct rdb_reader r;
-    struct rdb_load_options options = {
-        .checksum = checksum, .key_delay = &p->key_load_delay, .progress = load_progress, .ctx = p};
+    struct rdb_load_options options = {.checksum = from->rdbchecksum,
+                                       .any_version = from->rdb_any_version,
+                                       .key_delay = &p->key_load_delay,
+                                       .progress = load_progress,
+                                       .ctx = p};
     rdb_reader_init_source(&r, rdb_fill, &source);
     bool ok = rdb_load(&r, p->parts.keyspace, &options, result);
     rdb_reader_free(&r);
@@ -112,7 +115,7 @@ static enum persist_loaded load_dump(struct persist *p, const struct persist_opt
     enum persist_loaded loaded = PERSIST_LOADED_RDB;
     if (!file_exists(path)) {
         loaded = PERSIST_LOADED_NOTHING;
-    } else if (load_rdb_file(p, path, options->rdbchecksum, &result)) {
+    } else if (load_rdb_file(p, path, options, &result)) {
         LOG_NOTICE("DB loaded from %s: %llu keys, %llu expired", path,
                    (unsigned long long)result.keys, (unsigned long long)result.expired);
     } else {
@@ -138,6 +141,7 @@ static struct aof_load_options log_options(struct persist *p, const struct persi
                                      .progress = load_progress,
                                      .ctx = p,
                                      .checksum = options->rdbchecksum,
+                                     .any_version = options->rdb_any_version,
                                      .key_delay = &p->key_load_delay};
 }
 

@@ -276,7 +276,8 @@ static bool read_header(struct loader *l)
     int version = 0, lowest = l->r->valkey ? RDB_VALKEY_MIN : 1;
     for (const char *digit = magic + (l->r->valkey ? 6 : 5); digit < magic + sizeof magic; digit++)
         version = *digit >= '0' && *digit <= '9' ? version * 10 + (*digit - '0') : -100000;
-    if (version < lowest || version > (l->r->valkey ? RDB_VALKEY_MAX : RDB_VERSION_MAX))
+    int highest = l->r->valkey ? RDB_VALKEY_MAX : RDB_VERSION_MAX;
+    if (version < lowest || (version > highest && !l->options->any_version))
         return rdb_fail(l->r, "an RDB version this server does not know");
     l->result->version = version;
     return true;
