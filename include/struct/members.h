@@ -181,4 +181,7 @@ ALWAYS_INLINE double member_score(const struct member *r)
     return score;
 }
 
+/* Elements, buckets and bytes of the table, for people. */
+void members_table_stats(const struct members *m, struct bytes *out);
+
 #endif

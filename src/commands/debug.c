@@ -11,6 +11,8 @@
 #include "engine/call.h"
 #include "engine/settings.h"
 #include "persist/rdb_value.h"
+#include "struct/members.h"
+#include "value/zset.h"
 
 static void wrong_arguments(struct call *call)
 {
@@ -167,16 +169,35 @@ static void debug_htstats(struct call *call)
     bytes_free(&text);
 }
 
+/* The members of a value that has a table of them, or NULL. */
+static const struct members *members_of(const struct entry *entry)
+{
+    if (entry_type(entry) == TYPE_STRING)
+        return NULL;
+    struct value value = entry_value(entry);
+    if (value.encoding == ENCODING_SKIPLIST)
+        return ((const struct zset *)value.pointer)->members;
+    return value.encoding == ENCODING_HASHTABLE ? value.pointer : NULL;
+}
+
 static void debug_htstats_key(struct call *call)
 {
     struct key key = call_key(call, 2);
+    struct bytes text = {0};
     hold_take(&call->hold, shard_bit(key.hash));
-    bool found = keyspace_find(&call->hold, &key, FIND_PEEK) != NULL;
+    const struct entry *entry = keyspace_find(&call->hold, &key, FIND_PEEK);
+    const struct members *members = entry != NULL ? members_of(entry) : NULL;
+    if (members != NULL)
+        members_table_stats(members, &text);
     hold_drop(&call->hold);
-    call_error(call, found
-                         ? "ERR The value stored at the specified key is not represented using an "
-                           "hash table"
-                         : "ERR no such key");
+    if (members != NULL)
+        reply_verbatim(call->reply, "txt", bytes_slice(&text));
+    else
+        call_error(call, entry != NULL
+                             ? "ERR The value stored at the specified key is not represented using "
+                               "an hash table"
+                             : "ERR no such key");
+    bytes_free(&text);
 }
 
 /* Creates "<prefix>:<i>" unless it is there, with "value:<i>" cut or filled with zeros to

@@ -816,3 +816,13 @@ bool members_expire_step(struct members *m, int64_t now_ms, size_t budget, membe
     }
     return m->calendar && (more || m->cursor < MEMBERS_END);
 }
+
+void members_table_stats(const struct members *m, struct bytes *out)
+{
+    size_t items = table_count(m->table), buckets = table_buckets(m->table);
+    bytes_printf(out,
+                 "[Dictionary HT]\n number of elements: %zu\n buckets: %zu\n table bytes: %zu\n"
+                 " longest bucket: %u\n avg items per bucket: %.02f\n",
+                 items, buckets, table_bytes(m->table), table_longest(m->table),
+                 buckets != 0 ? (double)items / (double)buckets : 0.0);
+}

@@ -58,3 +58,23 @@ def test_large_ones_are_freed_lazily():
         wait_until(lambda: lazily_freed(server, client) == 1)
         client.must("UNLINK", "hash")
         wait_until(lambda: lazily_freed(server, client) == 2)
+
+
+def test_statistics_of_tables():
+    """DEBUG HTSTATS-KEY tells of values that have a table, and only of those."""
+    with Server("--enable-debug-command", "local") as server, server.client() as client:
+        long = "x" * 100
+        client.must("SADD", "s", "a", long)
+        client.must("HSET", "h", "a", 1, "b", 2, "c", long)
+        client.must("ZADD", "z", 1, long)
+        for key, count in (("s", 2), ("h", 3), ("z", 1)):
+            text = client.must("DEBUG", "HTSTATS-KEY", key).decode()
+            assert f"number of elements: {count}\n" in text, text
+        client.must("SADD", "few", "a")
+        client.must("SET", "string", "a")
+        client.must("RPUSH", "list", "a")
+        client.must("XADD", "stream", "*", "a", "b")
+        for key in ("few", "string", "list", "stream"):
+            reply = str(client.command("DEBUG", "HTSTATS-KEY", key))
+            assert reply.startswith("ERR The value stored at the specified key is not"), reply
+        eq(str(client.command("DEBUG", "HTSTATS-KEY", "none")), "ERR no such key")
