@@ -80,6 +80,7 @@ UNUSED static void fixture_open(struct engine_fixture *f, const struct command *
     f->settings.databases = 16;
     f->settings.proto_max_bulk_len = 512 * 1024 * 1024;
     f->settings.requirepass.text = mem_strdup("");
+    f->settings.availability_zone.text = mem_strdup("");
     f->server.settings = &f->settings;
     f->server.keyspace = keyspace_new(&options);
     f->server.seed = keyspace_seed(f->server.keyspace);
@@ -106,6 +107,7 @@ UNUSED static void fixture_close(struct engine_fixture *f)
     keyspace_free(f->server.keyspace);
     plog_free(f->server.plog);
     mem_free(f->settings.requirepass.text);
+    mem_free(f->settings.availability_zone.text);
     bytes_free(&f->input);
     bytes_free(&f->reply);
     bytes_free(&f->events);
