@@ -93,8 +93,8 @@ static void test_conf_shows_every_effect(void **state)
     (void)state;
     char *text;
     size_t len;
-    unsigned skipped = CONFIG_EFFECTLESS | CONFIG_UNSUPPORTED | CONFIG_IGNORED | CONFIG_EXTRA |
-                       CONFIG_HIDDEN;
+    unsigned skipped =
+        CONFIG_EFFECTLESS | CONFIG_UNSUPPORTED | CONFIG_IGNORED | CONFIG_EXTRA | CONFIG_HIDDEN;
     assert_int_equal(config_read_file(CONF, &text, &len), 0);
     char *all = slice_to_str(slice_of(text, len));
     for (size_t row = 0; row < config_directive_count; row++) {
