@@ -25,10 +25,10 @@
  * same value any more, unchanged: one that takes elements out can reply them first, and finds them
  * there still.
  *
- * What is not run aside however much it is: BLMPOP, BZMPOP and XTRIM; what takes out or puts in as
- * many as it has arguments (XCLAIM too); XREAD and XREADGROUP with BLOCK; commands on the whole
- * keyspace (KEYS, SORT with patterns that look at other keys) and DEBUG; and all within what may
- * not wait.
+ * What is not run aside however much it is: BLMPOP, BLMOVEM, BZMPOP and XTRIM; what takes out or
+ * puts in as many as it has arguments (XCLAIM too); XREAD and XREADGROUP with BLOCK; commands on
+ * the whole keyspace (KEYS, SORT with patterns that look at other keys) and DEBUG; and all within
+ * what may not wait.
  *
  * One thread runs them one after the other. A client's order of commands stays, since it waits; the
  * effect of a command is logged when it is done, under the shards of its keys.

@@ -78,10 +78,9 @@ static void note_gone(struct visitor *v, const struct key *key, const struct ent
 static void remove_gone(struct visitor *v)
 {
     for (size_t at = 0; at < v->gone.len;) {
-        struct slice name = {0};
         uint32_t len;
         memcpy(&len, v->gone.data + at, sizeof len);
-        name = slice_of(v->gone.data + at + sizeof len, len);
+        struct slice name = slice_of(v->gone.data + at + sizeof len, len);
         struct key key = keyspace_key(v->hold->keyspace->seed, v->db, name);
         (void)!keyspace_find(v->hold, &key, FIND_PEEK);
         at += sizeof len + len;

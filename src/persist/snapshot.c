@@ -433,6 +433,25 @@ static struct hold saver_hold(struct snapshot *s)
                          .stats = &s->stats};
 }
 
+/* While it has shards the saver keeps the processor: others wait for them. */
+static void saver_take(struct hold *hold, uint64_t mask)
+{
+    pace_keep(true);
+    hold_take(hold, mask);
+}
+
+static void saver_drop(struct hold *hold)
+{
+    hold_drop(hold);
+    pace_keep(false);
+}
+
+static void saver_give_way(struct hold *hold)
+{
+    hold_give_way(hold);
+    pace_keep(false);
+}
+
 static uint8_t recency_of_policy(const struct keyspace *ks)
 {
     switch (RELAXED_LOAD(&keyspace_options((struct keyspace *)ks)->policy)) {
@@ -471,7 +490,7 @@ static bool has_timed_fields(const struct snapshot *s)
 static void cut(struct snapshot *s)
 {
     struct hold hold = saver_hold(s);
-    hold_take(&hold, HOLD_ALL);
+    saver_take(&hold, HOLD_ALL);
     uint64_t begin = clock_mono_us();
     keyspace_epoch_begin(&hold);
     s->job->log_offset = plog_cut(s->log);
@@ -485,7 +504,7 @@ static void cut(struct snapshot *s)
     put_sizes(s);
     if (s->job->at_cut)
         s->job->at_cut(s->job->ctx, &hold, s->job->log_offset);
-    hold_drop(&hold);
+    saver_drop(&hold);
     s->job->cut_us = clock_mono_us() - begin;
     s->job->data_bytes = mem_used();
 }
@@ -565,11 +584,11 @@ static int capture_in_slices(struct snapshot *s, const struct key *key, bool has
     struct hold hold = saver_hold(s);
     struct captured head;
     hold.flags |= HOLD_LOADING; /* what has expired since belongs to the pass */
-    hold_take(&hold, shard_bit(key->hash));
+    saver_take(&hold, shard_bit(key->hash));
     bool running = s->state == PASS_RUNNING;
     bool more = running && open_begin(s, &hold, key, &head);
     if (!more) {
-        hold_drop(&hold);
+        saver_drop(&hold);
         return running ? 0 : -EAGAIN;
     }
     struct rdb_record record = record_of(&head, key->name);
@@ -577,19 +596,19 @@ static int capture_in_slices(struct snapshot *s, const struct key *key, bool has
     int error = 0;
     for (bool first = true; more && !error; first = false) {
         more = open_slice(s);
-        hold_give_way(&hold);
+        saver_give_way(&hold);
         if (first)
             rdb_begin_record(&s->writer, &record);
         open_write(s, more);
         if (more) {
             if (!RELAXED_LOAD(&s->open.hasty))
                 pace();
-            hold_take(&hold, shard_bit(key->hash));
+            saver_take(&hold, shard_bit(key->hash));
             error = open_check(s, &hold);
         }
     }
     if (error)
-        hold_drop(&hold);
+        saver_drop(&hold);
     else
         rdb_end_record(&s->writer, &record);
     open_end(s);
@@ -728,11 +747,11 @@ static int sweep_shard(struct snapshot *s, uint32_t db, uint32_t shard)
             return error;
         uint64_t keys = s->writer.keys;
         struct hold hold = saver_hold(s);
-        hold_take(&hold, UINT64_C(1) << shard);
+        saver_take(&hold, UINT64_C(1) << shard);
         bool running = s->state == PASS_RUNNING;
         if (running)
             at = keyspace_sweep(&hold, shard, db, at, s->slice_keys, slice_visit, s);
-        hold_give_way(&hold);
+        saver_give_way(&hold);
         if (!running)
             return -EAGAIN;
         captured_consume(&s->slice, write_one, s, true);
@@ -764,13 +783,13 @@ static int sweep(struct snapshot *s)
 static int end(struct snapshot *s, int error)
 {
     struct hold hold = saver_hold(s);
-    hold_take(&hold, HOLD_ALL);
+    saver_take(&hold, HOLD_ALL);
     if (s->state == PASS_RUNNING)
         keyspace_epoch_end(&hold, error == 0);
     else if (!error)
         error = -EAGAIN;
     s->state = PASS_NONE;
-    hold_drop(&hold);
+    saver_drop(&hold);
     drain(s, error ? drop_donated : write_donated);
     RELAXED_STORE(&s->taken, 0);
     RELAXED_STORE(&s->wanted.count, 0); /* nobody asks any more */
