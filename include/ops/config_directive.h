@@ -60,6 +60,7 @@ struct config_parse {
     const struct config_value *old; /* value so far */
     bool more;                      /* the same load has already set it: lines of `save` add up */
     bool from_file;                 /* a file or the command line, not CONFIG SET */
+    bool bare;                      /* nothing stands behind the name, not even "" */
     size_t argc;
     const struct slice *argv; /* without the directive's name */
     char *error;              /* CONFIG_ERROR_MAX; filled on false */

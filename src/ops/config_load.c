@@ -99,6 +99,7 @@ static bool set_value(struct load *load, size_t row, size_t argc, const struct s
     struct config_parse in = {.old = &state->value,
                               .more = state->loaded,
                               .from_file = true,
+                              .bare = argc == 1,
                               .argc = argc - 1,
                               .argv = argv + 1,
                               .error = load->reason};

@@ -72,7 +72,7 @@ static bool parse_save(const struct config_directive *d, const struct config_par
                        struct config_value *out)
 {
     struct bytes text = {0};
-    if (in->more && in->argc > 0 && in->old->text[0] != '\0')
+    if (in->more && (in->argc > 0 || in->bare) && in->old->text[0] != '\0')
         bytes_append_str(&text, in->old->text);
     bool fine = in->argc % 2 == 0;
     for (size_t i = 0; fine && i < in->argc; i++) {

@@ -13,21 +13,13 @@ import time
 from itertools import product
 
 from crowd import Crowd
-from harness import Server, eq, timeout
+from harness import eq, timeout
+from test_aside import server_of
 
 SECONDS = float(os.environ.get("ITER", 1000)) / 600  # how long each stress runs
 NODES = ("--list-max-listpack-size", "8")
 ORDERS = ("OBO", "BULK")
 PACKED = ("--list-max-listpack-size", "4", "--list-compress-depth", "1")
-
-
-def server_of(threads, *args, threshold=1):
-    server = Server(
-        "--io-threads", threads, "--enable-debug-command", "local", "--appendonly", "yes", *args
-    )
-    with server.client() as client:
-        client.must("DEBUG", "ASIDE-THRESHOLD", threshold)
-    return server
 
 
 def restarts_the_same(server):

@@ -172,3 +172,42 @@ def test_broken_files_are_not_taken_for_whole_ones():
         contents = [open(os.path.join(directory, n), "rb").read() for n in kept]
         assert data in contents, f"{what}: the damaged file is gone; there are {kept}"
         assert "damaged" in server.log() or not data, f"{what}: the log does not say so"
+
+
+def test_a_slowed_save_is_given_up_at_once():
+    """rdb-key-save-delay: hours for all keys. Writes go on meanwhile, and so does a shutdown."""
+    with Server("--appendonly", "no") as server, server.client() as client:
+        client.pipeline([("SET", f"key:{i}", i) for i in range(1000)])
+        eq(client.must("CONFIG", "GET", "rdb-key-*"), [])
+        eq(client.must("CONFIG", "GET", "rdb-key-save-delay")[1], b"0")
+        client.must("CONFIG", "SET", "rdb-key-save-delay", 10000000)
+        client.must("BGSAVE")
+        client.pipeline([("SET", f"key:{i}", "x") for i in range(1000)])
+        eq(server.info("persistence", client)["rdb_bgsave_in_progress"], "1")
+        client.send("SHUTDOWN", "NOSAVE")
+        eq(server.wait(), 0)
+        eq([name for name in os.listdir(server.dir) if name.endswith(".rdb")], [])
+
+
+def test_a_slowed_load_is_seen_and_can_be_hurried():
+    """key-load-delay, which may be changed meanwhile: minutes for all keys, then none."""
+    with Server("--appendonly", "no") as server, server.client() as client:
+        client.pipeline([("SET", f"key:{i}", i) for i in range(1000)])
+        client.must("SAVE")
+        server.stop()
+        server.args += ("--key-load-delay", "100000")
+        server.start(wait=False)
+        wait_until(lambda: loading(server) == "1")
+        with server.client() as other:
+            assert str(other.command("GET", "key:1")).startswith("LOADING"), "not loading"
+            other.must("CONFIG", "SET", "key-load-delay", 0)
+            wait_until(lambda: loading(server) == "0")
+            eq(other.must("DBSIZE"), 1000)
+
+
+def loading(server):
+    try:
+        with server.client() as client:
+            return server.info("persistence", client)["loading"]
+    except OSError:
+        return None

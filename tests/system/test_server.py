@@ -73,6 +73,27 @@ def test_taken_port_is_refused():
         assert "in use" in text, text
 
 
+def test_who_listens_nowhere_ends():
+    for args in (("--port", "0"), ("--bind", "")):
+        code, text = run_briefly(*args, "--save", "")
+        eq(code, 1, text)
+        assert "not listen anywhere" in text, text
+    with Server() as server, server.client() as client:
+        reply = str(client.command("CONFIG", "SET", "bind", "192.0.2.1"))
+        assert "Failed to bind to specified addresses" in reply, reply
+        eq(client.command("PING"), "PONG")
+
+
+def test_dialect_of_fresh_connections():
+    with Server("--client-default-resp", "3") as server, server.client() as client:
+        client.must("HSET", "h", "f", "v")
+        eq(client.must("HGETALL", "h"), {b"f": b"v"})
+        client.must("HELLO", 2)
+        eq(client.must("HGETALL", "h"), [b"f", b"v"])
+        eq(client.command("RESET"), "RESET")
+        eq(client.must("HGETALL", "h"), {b"f": b"v"})
+
+
 def test_configuration_file_and_arguments():
     """Directives of the file count; the command line's come after and win."""
     with Server(

@@ -78,3 +78,12 @@ def test_statistics_of_tables():
             reply = str(client.command("DEBUG", "HTSTATS-KEY", key))
             assert reply.startswith("ERR The value stored at the specified key is not"), reply
         eq(str(client.command("DEBUG", "HTSTATS-KEY", "none")), "ERR no such key")
+
+
+def test_what_was_freed_lazily_is_counted_anew():
+    with Server() as server, server.client() as client:
+        client.must("SADD", "s", *range(5000), "x")
+        client.must("UNLINK", "s")
+        wait_until(lambda: lazily_freed(server, client) > 0)
+        client.must("CONFIG", "RESETSTAT")
+        eq(lazily_freed(server, client), 0)

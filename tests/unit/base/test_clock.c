@@ -64,11 +64,24 @@ static void test_shift(void **state)
     assert_true(llabs(clock_wall_ms() - before) < 10000);
 }
 
+static void test_delay(void **state)
+{
+    assert_int_equal(clock_delay_us(0, 5, 500), 0);
+    assert_int_equal(clock_delay_us(7, 5, 5), 0);
+    assert_int_equal(clock_delay_us(7, 5, 8), 21);
+    assert_int_equal(clock_delay_us(INT32_MAX, 0, 64), UINT64_C(64) * INT32_MAX);
+    assert_int_equal(clock_delay_us(-1, 5, 8), 3);
+    assert_int_equal(clock_delay_us(-10, 0, 9), 0);
+    assert_int_equal(clock_delay_us(-10, 9, 10), 1);
+    assert_int_equal(clock_delay_us(-10, 10, 19), 0);
+    assert_int_equal(clock_delay_us(INT32_MIN, 0, UINT64_C(1) << 31), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wall),  cmocka_unit_test(test_mono),  cmocka_unit_test(test_sleep),
-        cmocka_unit_test(test_ticks), cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_ticks), cmocka_unit_test(test_shift), cmocka_unit_test(test_delay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

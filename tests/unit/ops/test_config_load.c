@@ -91,6 +91,16 @@ static void test_lists(void **state)
                         "normal 1 2 3 slave 268435456 67108864 60 pubsub 4 5 6");
     assert_true(load("save 1 1\nsave \"\"\n"));
     assert_string_equal(get("save"), "");
+    assert_true(load("save\n"));
+    assert_string_equal(get("save"), "");
+    assert_true(load("save 1 1\nsave\nsave 2 2\n"));
+    assert_string_equal(get("save"), "1 1 2 2");
+    assert_true(load("bind 127.0.0.1\nbind\nclient-output-buffer-limit normal 1 2 3\n"
+                     "client-output-buffer-limit\nlatency-tracking-info-percentiles\n"));
+    assert_string_equal(get("bind"), "");
+    assert_string_equal(get("client-output-buffer-limit"),
+                        "normal 1 2 3 slave 268435456 67108864 60 pubsub 4 5 6");
+    assert_string_equal(get("latency-tracking-info-percentiles"), "");
 }
 
 static void test_fatal(void **state)
@@ -108,6 +118,8 @@ static void test_fatal(void **state)
                         AT("test.conf", "1", "port 1 2") "wrong number of arguments");
     assert_false(load("port"));
     assert_string_equal(config_error(c), AT("test.conf", "1", "port") "wrong number of arguments");
+    assert_false(load("notify-keyspace-events"));
+    assert_false(load("oom-score-adj-values"));
     assert_false(load("port \"1"));
     assert_string_equal(config_error(c),
                         AT("test.conf", "1", "port \"1") "Unbalanced quotes in configuration line");
