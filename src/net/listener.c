@@ -580,8 +580,10 @@ static void run(void *context)
 
 int front_start(struct front *front)
 {
+    front->started = true; /* before the thread brings clients, whose workers read it */
     int error = uv_thread_create(&front->thread, run, front);
-    front->started = error == 0;
+    if (error != 0)
+        front->started = false;
     return error;
 }
 
